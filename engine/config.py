@@ -1,0 +1,152 @@
+"""Settings, declared once.
+
+The command line, the environment, the user's file and the four editors all mean the same names.  What a field is for
+stands in its `help`; `python -m engine.config` prints the table of the docs.  A workspace's own files never set
+anything: what runs on a machine is its user's business, not a checkout's.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cattrs
+import platformdirs
+from attrs import Attribute, evolve, field, fields, frozen, validators
+
+from engine.errors import ConfigError
+
+STRATEGIES = ("greedy", "best-of-n", "plan+repair", "full")
+
+
+def _setting(default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+    checks: list[Any] = []
+    if choices:
+        checks.append(validators.in_(choices))
+    if least is not None:
+        checks.append(validators.ge(least))
+    return field(default=default, validator=checks, metadata={"help": help, "choices": choices})
+
+
+@frozen
+class Settings:
+    """Everything a user can set.  Unknown names and values of a wrong type are refused with a `ConfigError`."""
+
+    model: str = _setting("auto", "Model to use: a name from `greenfinch models list`, the path of a GGUF file, or auto.")
+    endpoint: str = _setting(
+        "", "Base URL of an OpenAI-compatible server to use instead of the local host, such as http://gpu-box:8000/v1."
+    )
+    endpoint_key_env: str = _setting("", "Name of the environment variable that holds the endpoint's key.")
+    python: str = _setting("", "Python that runs your tests; empty: found from the editor, the environment and .venv.")
+    strategy: str = _setting("full", "How candidates are searched for.", choices=STRATEGIES)
+    candidates: int = _setting(8, "At most this many candidates are tried in one run.", least=1)
+    budget_seconds: float = _setting(120.0, "A run ends after this many seconds without a winner.", least=1)
+    temperature: float = _setting(0.8, "Sampling temperature of all candidates but the first.", least=0)
+    max_tokens: int = _setting(512, "At most this many tokens are sampled for one function.", least=16)
+    context_tokens: int = _setting(8192, "Context of the model host, shared by its candidates.", least=512)
+    threads: int = _setting(0, "Threads of the model host; 0: chosen for the machine.", least=0)
+    host_idle_minutes: float = _setting(10.0, "The model host ends after this many minutes without work.", least=0)
+    test_timeout_seconds: float = _setting(
+        10.0, "Least time limit of one run of the tests; slow tests get a multiple of their own time.", least=1
+    )
+    test_memory_mb: int = _setting(2048, "Address space that one test process may use, in MiB.", least=64)
+    test_args: tuple[str, ...] = _setting((), "More arguments for pytest.")
+    cpu_watts: float = _setting(
+        10.0, "Power of one busy core in watts, for the energy estimate where no meter can be read.", least=0
+    )
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Defaults, then the user's file, then the environment (`GREENFINCH_MODEL` and so on).
+
+        Raises:
+            ConfigError: naming the file or variable, and the setting.
+        """
+        settings = cls()
+        file = user_file()
+        if file.is_file():
+            try:
+                settings = settings.updated(tomllib.loads(file.read_text("utf-8")), source=str(file))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise ConfigError(f"{file} is not valid TOML: {error}.", remedy="Mend or remove the file.") from error
+        environment = os.environ if environment is None else environment
+        for attribute in fields(cls):
+            variable = f"GREENFINCH_{attribute.name.upper()}"
+            if variable in environment:
+                value = _from_text(attribute, environment[variable])
+                settings = settings.updated({attribute.name: value}, source=variable)
+        return settings
+
+    def updated(self, values: Mapping[str, Any], *, source: str) -> Settings:
+        """A copy with `values` in place; None means "as it is".
+
+        Raises:
+            ConfigError: for an unknown name or an unusable value, naming `source`.
+        """
+        known: dict[str, Attribute[Any]] = {attribute.name: attribute for attribute in fields(type(self))}
+        changes: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(
+                    f"{source}: there is no setting {name!r}.", remedy=f"The settings are: {', '.join(known)}."
+                )
+            if value is None:
+                continue
+            try:
+                changes[name] = _convert(value, known[name])
+            except (TypeError, ValueError) as error:
+                raise ConfigError(f"{source}: {name} cannot be {value!r}.", remedy=known[name].metadata["help"]) from error
+        try:
+            return evolve(self, **changes)
+        except ValueError as error:
+            bad = ", ".join(f"{name} = {value!r}" for name, value in changes.items())
+            raise ConfigError(f"{source}: {bad} is out of range.", remedy=str(error.args[0])) from error
+
+
+def user_file() -> Path:
+    """Where the user's own settings are read from, whether or not it exists."""
+    return Path(os.environ.get("GREENFINCH_CONFIG") or platformdirs.user_config_path("greenfinch") / "config.toml")
+
+
+def _convert(value: Any, attribute: Attribute[Any]) -> Any:
+    kind = str(attribute.type)
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind.startswith("tuple"):
+        if isinstance(value, str) or not all(isinstance(item, str) for item in value):
+            raise TypeError(value)
+        return tuple(value)
+    wanted = {"str": str, "int": int, "float": float}[kind]
+    if type(value) is not wanted:
+        raise TypeError(value)
+    return value
+
+
+def _from_text(attribute: Attribute[Any], text: str) -> Any:
+    kind = str(attribute.type)
+    if kind.startswith("tuple"):
+        return tuple(text.split())
+    if kind == "str":
+        return text
+    try:
+        return cattrs.structure(text, {"int": int, "float": float}[kind])
+    except ValueError:
+        return text  # refused by `updated`, which names the variable
+
+
+def table() -> str:
+    """The settings as a Markdown table, for the docs."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for attribute in fields(Settings):
+        default = "[]" if attribute.default == () else f'"{attribute.default}"' if attribute.default == "" else attribute.default
+        choices = attribute.metadata["choices"]
+        meaning = attribute.metadata["help"] + (f" One of: {', '.join(f'`{c}`' for c in choices)}." if choices else "")
+        rows.append(f"| `{attribute.name}` | `{default}` | {meaning} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,194 @@
+"""What a run tells whoever drives it: a stream of events, the last of them an `Outcome`.
+
+`as_json` gives each the form that `--json` prints and a record keeps.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+from attrs import frozen
+
+from engine.generation.base import GeneratorInfo
+from engine.languages.base import Solution, TextEdit
+from engine.verification.base import TestResult
+
+Origin = Literal["greedy", "sampled", "repaired"]
+
+
+@frozen
+class RunStarted:
+    """First of every run."""
+
+    run: str
+    target: str
+    path: str
+    strategy: str
+    budget_seconds: float
+
+
+@frozen
+class StageStarted:
+    """What the run is busy with now, for a progress line: `tests`, `model`, `search`, `confirm`."""
+
+    stage: Literal["tests", "model", "search", "confirm"]
+    message: str
+
+
+@frozen
+class JudgeFound:
+    """The tests that decide, and what they run in."""
+
+    tests: int
+    failing: int
+    files: tuple[str, ...]
+    framework: str
+    python: str
+    sandbox: str
+    seconds: float
+    blocked: dict[str, str]
+    excluded: dict[str, str]
+
+
+@frozen
+class ModelReady:
+    """Where the tokens come from."""
+
+    info: GeneratorInfo
+
+
+@frozen
+class CandidateStarted:
+    """Candidate `number` (from 1) is being sampled."""
+
+    number: int
+    origin: Origin
+    parent: int | None = None
+
+
+@frozen
+class CandidateGrew:
+    """Sampling goes on; at most a few of these a second.
+
+    Attributes:
+        tokens: of this candidate so far.
+        tokens_per_second: of all candidates together, lately.
+    """
+
+    number: int
+    tokens: int
+    tokens_per_second: float
+
+
+@frozen
+class CandidateRejected:
+    """Refused before any test was spent; `reason` in one line."""
+
+    number: int
+    reason: str
+    tokens: int
+
+
+@frozen
+class CandidateTested:
+    """The judge has spoken.
+
+    Attributes:
+        message: the first failure in one line; empty if it passed.
+        best: most tests passed by any candidate so far.
+        tried: candidates that are through, rejected ones included.
+    """
+
+    number: int
+    passed: bool
+    tests_passed: int
+    tests_total: int
+    message: str
+    seconds: float
+    tokens: int
+    best: int
+    tried: int
+
+
+@frozen
+class BestAttempt:
+    """What came nearest, when nothing passed.
+
+    Attributes:
+        diff: unified, against the text the run started from.
+        failure: the first test it fails.
+    """
+
+    number: int
+    tests_passed: int
+    tests_total: int
+    diff: str
+    failure: TestResult | None
+
+
+@frozen
+class Outcome:
+    """Last of every run.
+
+    Attributes:
+        passed: a winner was found and confirmed.
+        tests_passed, tests_total: of the winner, or of the best attempt.
+        candidates: how many were sampled.
+        tokens: sampled by all of them.
+        energy_wh: watt-hours; energy_label: `measured (RAPL)` or `estimated`.
+        edit: unified diff, or None if nothing passed.
+        reason: why there is no winner; empty if there is.
+        proof: one line to label the edit with; empty without a winner.
+        winner: the winning candidate's number.
+        best: what came nearest, without a winner.
+        record: file that keeps the run, or empty.
+        base: the document's text that the edits are for: the one the winner was confirmed against.
+        edits, text, solution: the winner's edits, the text after them, and what `Engine.reapply` needs to put it
+            into a text that has changed since.  These and `base` are not part of the JSON.
+    """
+
+    passed: bool
+    tests_passed: int
+    tests_total: int
+    candidates: int
+    seconds: float
+    tokens: int
+    energy_wh: float
+    energy_label: str
+    edit: str | None
+    reason: str
+    proof: str = ""
+    winner: int | None = None
+    best: BestAttempt | None = None
+    record: str = ""
+    base: str = ""
+    edits: tuple[TextEdit, ...] = ()
+    text: str = ""
+    solution: Solution | None = None
+
+
+Event = (
+    RunStarted
+    | StageStarted
+    | JudgeFound
+    | ModelReady
+    | CandidateStarted
+    | CandidateGrew
+    | CandidateRejected
+    | CandidateTested
+    | Outcome
+)
+
+_NOT_IN_JSON = {"base", "edits", "text", "solution"}
+
+
+def as_json(event: Event) -> dict[str, Any]:
+    """The event as plain data; `event` names its kind (`candidate_tested`, `outcome`)."""
+    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__).lstrip("_")
+    keep = lambda attribute, _value: attribute.name not in _NOT_IN_JSON  # noqa: E731 - a filter in place reads best
+    return {"event": name, **attrs.asdict(event, filter=keep, value_serializer=_plain)}
+
+
+def _plain(_instance: Any, _attribute: Any, value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

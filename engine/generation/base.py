@@ -1,0 +1,105 @@
+"""The narrow door to any model: `Generator`.  A backend is one file that implements it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+from attrs import field, frozen
+
+
+@frozen
+class Message:
+    """One chat message."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@frozen
+class SampleRequest:
+    """What one candidate is sampled from.
+
+    Attributes:
+        messages: system and user turns; equal for all candidates of one prompt, so that backends can share them.
+        prefill: the beginning of the assistant's reply; the sample continues it and does not repeat it.
+        temperature: 0 is greedy.
+        seed: the same request with the same seed gives the same sample, as far as the backend can.
+        max_tokens: at most this many are sampled.
+        stop: strings that end the sample, and are not part of it.
+    """
+
+    messages: tuple[Message, ...]
+    prefill: str = ""
+    temperature: float = 0.0
+    top_p: float = 0.95
+    min_p: float = 0.0
+    seed: int = 0
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+
+
+@frozen
+class Usage:
+    """What a sample has cost so far, as the backend reports it.
+
+    Attributes:
+        prompt_tokens: length of the prompt, prefill included.
+        cached_tokens: of these, the ones that needed no evaluation.
+        completion_tokens: sampled tokens.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@frozen
+class Piece:
+    """The next bit of a sample.
+
+    Attributes:
+        text: may be empty (the last piece often is).
+        tokens: sampled tokens that this piece stands for.
+        finish: None until the last piece: `stop` (the model ended it) or `length` (`max_tokens` were used up).
+        usage: with the last piece, if the backend says.
+    """
+
+    text: str = ""
+    tokens: int = 0
+    finish: Literal["stop", "length"] | None = None
+    usage: Usage | None = None
+
+
+@frozen
+class GeneratorInfo:
+    """Where a run's tokens come from, as shown to the user and kept in its record."""
+
+    model: str
+    where: str
+    details: dict[str, str] = field(factory=dict)
+
+
+class Generator(Protocol):
+    """Samples text.  Safe to call from many tasks at once; leaving the iterator early frees what it held."""
+
+    async def prepare(self) -> GeneratorInfo:
+        """Make ready (start the host, load the model) and say what was made ready.
+
+        Raises:
+            ModelError: the model is not there or cannot be loaded.
+            GenerationError: the backend does not answer.
+        """
+
+    def sample(self, request: SampleRequest) -> AsyncIterator[Piece]:
+        """Stream one sample.  Close the iterator (`aclose`) to cancel it within one decode step.
+
+        Raises:
+            GenerationError: while iterating.
+        """
+
+    async def cpu_seconds(self) -> float | None:
+        """CPU time the backend has used so far on this machine, in seconds; None where it cannot be known."""
+
+    async def aclose(self) -> None:
+        """Let go of connections.  A shared host keeps running for others."""

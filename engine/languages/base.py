@@ -1,0 +1,159 @@
+"""What every language provides: find a target, splice a candidate, know when a function is complete.
+
+Positions are **code point offsets** into the document's text (Python `str` indices), half-open.  The server converts
+them to the client's position encoding; nothing in the engine knows lines and columns of a client.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from attrs import frozen
+
+TargetKind = Literal["function", "method", "class", "module"]
+
+
+@frozen
+class TextEdit:
+    """Replace `text[start:end]` by `new_text`; offsets in code points of the document before any edit."""
+
+    start: int
+    end: int
+    new_text: str
+
+
+@frozen
+class Function:
+    """One function or method as it stands in the text.
+
+    Attributes:
+        qualname: dotted, without `<locals>`: `Class.method`, `outer.inner`.
+        start: of the whole definition, its first decorator included.
+        header_end: just behind the signature's colon.
+        body_start: of the text that a candidate replaces: what follows the signature and the docstring, from the
+            end of the line that these end on (or from behind the colon, if the body shares the signature's line).
+        end: of the whole definition, without the final line break.
+        indent: white space before each statement of the body.
+        prefix: the text a model's reply is prefilled with: decorators, signature and docstring, dedented, ending in
+            a line break.
+        docstring: its value, or None.
+        is_stub: the body is empty, `...`, `pass`, or `raise NotImplementedError`, after an optional docstring.
+        decorators: names, without arguments: `staticmethod`, `functools.cache`.
+    """
+
+    qualname: str
+    start: int
+    header_end: int
+    body_start: int
+    end: int
+    indent: str
+    prefix: str
+    docstring: str | None
+    is_stub: bool
+    is_async: bool
+    decorators: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.qualname.rpartition(".")[2]
+
+
+@frozen
+class Target:
+    """What is to be implemented: one function, or all stubs of a class or a file together.
+
+    Attributes:
+        functions: those that a candidate fills, in the order of the text; one for a function or method.
+        start, end: of the named thing (the whole text for a module).
+    """
+
+    path: Path
+    qualname: str
+    kind: TargetKind
+    start: int
+    end: int
+    functions: tuple[Function, ...]
+
+    @property
+    def is_stub(self) -> bool:
+        return all(function.is_stub for function in self.functions)
+
+    @property
+    def label(self) -> str:
+        return self.qualname or self.path.name
+
+
+@frozen
+class Solution:
+    """A candidate's text, free of its place in a document.
+
+    Attributes:
+        bodies: for each of the target's functions, by qualname, its new body: statements indented relative to the
+            body's own first column (column 0), without the docstring.
+        imports: import statements that the bodies need and the document lacks, one a string.
+    """
+
+    bodies: dict[str, str]
+    imports: tuple[str, ...] = ()
+
+
+class Language(Protocol):
+    """One programming language.  Implementations keep no state between calls and never run the user's code."""
+
+    name: str
+
+    def handles(self, path: Path) -> bool:
+        """Whether files of this name are of this language."""
+
+    def target_at(self, path: Path, text: str, offset: int) -> Target:
+        """The innermost function around `offset`; on a class's own lines the class; outside both, the module.
+
+        Raises:
+            TargetNotFoundError: with a reason, e.g. a syntax error that hides the function, or no stub in the class.
+        """
+
+    def target_named(self, path: Path, text: str, qualname: str) -> Target:
+        """The function, method or class called `qualname`; the module (all its stubs) if that is empty.
+
+        Raises:
+            TargetNotFoundError: naming the nearest names there are.
+        """
+
+    def functions(self, text: str) -> tuple[Function, ...]:
+        """Every function and method of the text, in order; broken code around them is skipped."""
+
+    def complete_body(self, prefix: str, streamed: str, *, ended: bool) -> str | None:
+        """The body, once `streamed` (what a model wrote after `prefix`) holds a whole function, else None.
+
+        The function is complete when only something else can follow; with `ended` (the model stopped by itself)
+        what is there counts, if it parses.  Returned without trailing blank lines, relative to column 0.
+        """
+
+    def splice(self, text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
+        """The edits that put `solution` in the target's place; they touch its bodies and the imports alone."""
+
+    def render(self, text: str, target: Target, solution: Solution) -> str:
+        """The text after `splice`."""
+
+    def instrument(self, text: str, qualnames: dict[str, str]) -> str:
+        """The text with a call `statement` (the dict's value) put first in the body of each named function."""
+
+    def canonical(self, text: str, target: Target) -> str:
+        """A form of the target's functions that is equal for candidates that differ only in layout and comments."""
+
+
+def apply_edits(text: str, edits: tuple[TextEdit, ...]) -> str:
+    """The text after all `edits`, which must not overlap.
+
+    Raises:
+        ValueError: if they do, or lie outside the text.
+    """
+    pieces: list[str] = []
+    position = 0
+    for edit in sorted(edits, key=lambda e: (e.start, e.end)):
+        if not position <= edit.start <= edit.end <= len(text):
+            raise ValueError(f"edit {edit.start}..{edit.end} overlaps another or lies outside the text")
+        pieces += (text[position : edit.start], edit.new_text)
+        position = edit.end
+    return "".join([*pieces, text[position:]])

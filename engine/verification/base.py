@@ -1,0 +1,121 @@
+"""The words of verification: judge, baseline, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from attrs import field, frozen
+
+
+class TestOutcome(StrEnum):
+    """How one test ended."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"  # failed outside its call phase: fixture, import, collection
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+    MISSING = "missing"  # expected, but never reported: the process ended or the test was not collected
+
+
+@frozen
+class TestResult:
+    """One test under one text.
+
+    Attributes:
+        id: pytest's node id, or unittest's dotted id.
+        seconds: of setup, call and teardown together.
+        message: the failure in one line (`AssertionError: assert 3 == 4`), else empty.
+        detail: the failure with its source lines and values, bounded to a few thousand characters.
+        reached: names (see `Baseline`) of the instrumented functions that ran during this test.
+        blocked_by: instrumented stubs other than the target that the test itself called (the target was not on the
+            stack), in the order of the calls.
+    """
+
+    __test__ = False
+
+    id: str
+    outcome: TestOutcome
+    seconds: float = 0.0
+    message: str = ""
+    detail: str = ""
+    reached: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome is TestOutcome.PASSED
+
+
+@frozen
+class Verdict:
+    """Per-test outcomes of one text under the judge.
+
+    Attributes:
+        passed: every test that counts passed.
+        results: one for each expected test, in the judge's order.
+        reason: why it did not pass, in one line; empty if it did.
+        output: captured stdout and stderr of the run, bounded.
+        seconds: wall time of the whole run; cpu_seconds: CPU time of its process tree.
+        timed_out: the run was ended because it reached its time limit.
+        decided_by: how, e.g. `pytest in namespaces`.
+    """
+
+    passed: bool
+    results: tuple[TestResult, ...]
+    reason: str = ""
+    output: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    timed_out: bool = False
+    decided_by: str = ""
+
+    @property
+    def tests_passed(self) -> int:
+        return sum(result.passed for result in self.results)
+
+    @property
+    def tests_total(self) -> int:
+        return len(self.results)
+
+    @property
+    def first_failure(self) -> TestResult | None:
+        return next((result for result in self.results if not result.passed), None)
+
+
+@frozen
+class Judge:
+    """The user's tests that reach the target.
+
+    Attributes:
+        framework: `pytest` or `unittest`.
+        tests: ids of the tests that must pass, in a stable order.
+        files: the test files these are in.
+        blocked: tests that reach the target but cannot pass yet, each with the stub that blocks it.
+        excluded: tests left out for another reason (skipped or xfailed in the baseline), each with the reason.
+    """
+
+    framework: str
+    tests: tuple[str, ...]
+    files: tuple[Path, ...]
+    blocked: Mapping[str, str] = field(factory=dict)
+    excluded: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class Baseline:
+    """The judge's result before anything is changed.
+
+    Attributes:
+        verdict: over the judge's tests, on the text as it is.
+        time_limit: seconds that one run of the judge may take from now on.
+    """
+
+    judge: Judge
+    verdict: Verdict
+    time_limit: float
