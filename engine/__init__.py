@@ -3,9 +3,12 @@
 This package knows nothing of editors or of the Language Server Protocol.  `engine.session.Engine` is its one door.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 
-try:
-    __version__ = version("greenfinch")
-except PackageNotFoundError:  # run from a tree that was never installed
-    __version__ = "0+unknown"
+def version() -> str:
+    """Greenfinch's version as it is installed."""
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, seldom needed
+
+    try:
+        return version("greenfinch")
+    except PackageNotFoundError:  # run from a tree that was never installed
+        return "0+unknown"

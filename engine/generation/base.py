@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Literal, Protocol
 
 from attrs import field, frozen
@@ -91,8 +91,8 @@ class Generator(Protocol):
             GenerationError: the backend does not answer.
         """
 
-    def sample(self, request: SampleRequest) -> AsyncIterator[Piece]:
-        """Stream one sample.  Close the iterator (`aclose`) to cancel it within one decode step.
+    def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        """Stream one sample.  Close the generator (`aclose`) to cancel it within one decode step.
 
         Raises:
             GenerationError: while iterating.

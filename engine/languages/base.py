@@ -98,6 +98,21 @@ class Solution:
     imports: tuple[str, ...] = ()
 
 
+@frozen
+class Checked:
+    """A solution after the language's static checks.
+
+    Attributes:
+        solution: with the imports that were found to be missing.
+        text: the document with the solution in place.
+        problem: in one line, why no test need be spent on it; empty if nothing speaks against it.
+    """
+
+    solution: Solution
+    text: str
+    problem: str = ""
+
+
 class Language(Protocol):
     """One programming language.  Implementations keep no state between calls and never run the user's code."""
 
@@ -135,6 +150,9 @@ class Language(Protocol):
 
     def render(self, text: str, target: Target, solution: Solution) -> str:
         """The text after `splice`."""
+
+    def check(self, text: str, target: Target, solution: Solution) -> Checked:
+        """The static part of the gate: completes the imports, renders, and looks for what cannot work."""
 
     def instrument(self, text: str, qualnames: dict[str, str]) -> str:
         """The text with a call `statement` (the dict's value) put first in the body of each named function."""

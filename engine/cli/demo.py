@@ -1,0 +1,84 @@
+"""`greenfinch demo`: a small sample project, implemented before your eyes in a temporary folder."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+import anyio
+import click
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from engine.cli.files import replace_text
+from engine.cli.implement import run_and_show
+from engine.cli.main import FAILED, PASSED
+from engine.config import Settings
+from engine.errors import ModelMissingError
+from engine.events import Outcome
+from engine.models import catalogue, store
+from engine.session import ImplementRequest
+
+_STUBS = ("slugify", "roman", "parse_duration", "wrap")
+_ENOUGH = 3  # the last stub is meant to be hard for the smallest model
+
+
+@click.command()
+@click.option("--model", help="Model to use: a catalogue name or a GGUF file.")
+@click.option("--yes", is_flag=True, help="Pull the model without asking, if it is missing.")
+@click.option("--seed", type=int, metavar="N", help="Make the samples repeatable.")
+def demo(model: str | None, yes: bool, seed: int | None) -> None:
+    """Implement the stubs of a small sample project with a local model, live.
+
+    Nothing of yours is touched: the project is copied to a temporary folder.
+    """
+    # The sample project is Greenfinch's own, so its tests run in Greenfinch's own Python.
+    settings = Settings.load().updated({"model": model, "python": sys.executable}, source="command line")
+    console = Console(highlight=False)
+    _need_model(console, settings.model, yes)
+    folder = Path(tempfile.mkdtemp(prefix="greenfinch-demo-"))
+    project = folder / "textkit"
+    with resources.as_file(resources.files("engine.cli") / "demo_project") as sample:
+        shutil.copytree(sample, project, ignore=shutil.ignore_patterns("__pycache__"))
+    console.print(f"A sample project with {len(_STUBS)} stubs and their tests lies in {project}")
+    outcomes: list[Outcome] = []
+    for stub in _STUBS:
+        console.print(Rule(style="dim"))
+        request = ImplementRequest(project, project / "textkit.py", stub, seed=seed)
+        outcome = anyio.run(run_and_show, settings, request, False)
+        if outcome.passed:
+            replace_text(request.path, outcome.base, outcome.text)
+        outcomes.append(outcome)
+    console.print(Rule(style="dim"))
+    solved = sum(outcome.passed for outcome in outcomes)
+    console.print(_summary(outcomes, solved), f"\nThe project with its winners: {project}")
+    sys.exit(PASSED if solved >= _ENOUGH else FAILED)
+
+
+def _need_model(console: Console, setting: str, yes: bool) -> None:
+    """Pull the model if it is missing; ask first, if there is somebody to ask."""
+    try:
+        store.resolve(setting)
+    except ModelMissingError as error:
+        name = catalogue.load().default if setting == "auto" else setting
+        if not yes and sys.stdin.isatty() and not click.confirm(f"{error.what} Pull it now?", default=True):
+            raise
+        from engine.cli.models import pull_and_show
+
+        pull_and_show(name, console)
+
+
+def _summary(outcomes: list[Outcome], solved: int) -> Text:
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    tokens = sum(outcome.tokens for outcome in outcomes)
+    candidates = sum(outcome.candidates for outcome in outcomes)
+    energy = sum(outcome.energy_wh for outcome in outcomes)
+    return Text(
+        f"{solved} of {len(outcomes)} stubs solved: {candidates} candidates, {tokens} tokens, {seconds:.0f} s, "
+        f"{energy:.2g} Wh {outcomes[0].energy_label}",
+        style="bold",
+    )

@@ -1,0 +1,127 @@
+"""Shows a run in a terminal while it goes on, or as plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.syntax import Syntax
+from rich.text import Text
+
+from engine.events import (
+    BestAttempt,
+    CandidateGrew,
+    CandidateRejected,
+    CandidateStarted,
+    CandidateTested,
+    Event,
+    JudgeFound,
+    ModelReady,
+    Outcome,
+    RunStarted,
+    StageStarted,
+)
+
+
+class RunDisplay:
+    """Feed it the events of one run; use as a context manager around the run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stage = ""
+        self._growing: dict[int, Text] = {}
+        self._rate = 0.0
+        self._spinner = Spinner("dots")
+        self._live = Live(get_renderable=self._render, console=console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> RunDisplay:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def _render(self) -> RenderableType:
+        rate = f"  {self._rate:.0f} tokens/s" if self._growing and self._rate else ""
+        self._spinner.update(text=Text(f"{self._stage}{rate}", style="dim"))
+        return Group(*self._growing.values(), self._spinner)
+
+    def show(self, event: Event) -> None:
+        """Print what is final about the event, and update what is not."""
+        match event:
+            case RunStarted():
+                self._console.print(Text(event.target, style="bold"), Text(f"({event.strategy})", style="dim"))
+            case StageStarted():
+                self._stage = event.message
+            case JudgeFound():
+                self._console.print(_judge_line(event))
+                for test, reason in {**event.blocked, **event.excluded}.items():
+                    self._console.print(Text(f"  left out: {test} ({reason})", style="yellow"))
+            case ModelReady():
+                self._console.print(Text(f"  model: {event.info.model}, {event.info.where}", style="dim"))
+            case CandidateStarted():
+                self._growing[event.number] = Text(f"  {_who(event)}", style="cyan")
+            case CandidateGrew():
+                self._rate = event.tokens_per_second
+                if event.number in self._growing:
+                    name = self._growing[event.number].plain.split("  ·")[0]
+                    self._growing[event.number] = Text(f"{name}  · {event.tokens} tokens", style="cyan")
+            case CandidateRejected():
+                self._console.print(self._final(event.number), Text(f"not tested: {event.reason}", style="yellow"))
+            case CandidateTested():
+                score = f"{event.tests_passed}/{event.tests_total} tests"
+                mark = Text(f"passes {score}", style="green") if event.passed else Text(score, style="red")
+                self._console.print(self._final(event.number), mark, Text(event.message, style="dim"), soft_wrap=False,
+                                    overflow="ellipsis", no_wrap=True)  # fmt: skip
+            case Outcome():
+                self._growing.clear()
+
+    def _final(self, number: int) -> Text:
+        line = self._growing.pop(number, Text(f"  candidate {number}"))
+        return Text(line.plain.split("  ·")[0], style="cyan")
+
+
+def _who(event: CandidateStarted) -> str:
+    origin = f"repair of {event.parent}" if event.parent else event.origin
+    return f"candidate {event.number} ({origin})"
+
+
+def _judge_line(event: JudgeFound) -> Text:
+    tests = f"{event.tests} test{'s' * (event.tests != 1)}"
+    where = ", ".join(event.files)
+    return Text(
+        f"  judge: {tests} in {where}, {event.failing} failing now ({event.framework}, {event.python}, "
+        f"sandbox: {event.sandbox})",
+        style="dim",
+    )
+
+
+def show_outcome(console: Console, outcome: Outcome) -> None:
+    """The diff and the proof, or the best attempt and the reason."""
+    if outcome.passed:
+        console.print(Syntax(outcome.edit or "", "diff", background_color="default", word_wrap=True))
+        console.print(Text(f"proof: {outcome.proof}", style="bold green"))
+        return
+    console.print(Text(f"No candidate passed: {outcome.reason}.", style="bold red"))
+    if outcome.best is not None:
+        show_best(console, outcome.best)
+    console.print(Text(_cost(outcome), style="dim"))
+
+
+def show_best(console: Console, best: BestAttempt) -> None:
+    """What came nearest."""
+    console.print(f"Best attempt (candidate {best.number}): {best.tests_passed}/{best.tests_total} tests pass.")
+    console.print(Syntax(best.diff, "diff", background_color="default", word_wrap=True))
+    if best.failure is not None:
+        console.print(Text(f"First failure: {best.failure.id}", style="red"))
+        console.print(Text(best.failure.detail or best.failure.message))
+
+
+def _cost(outcome: Outcome) -> str:
+    values: dict[str, Any] = {"candidates": outcome.candidates, "tokens": outcome.tokens}
+    counts = ", ".join(f"{value} {name}" for name, value in values.items())
+    return f"{counts}, {outcome.seconds:.1f} s, {outcome.energy_wh:.2g} Wh {outcome.energy_label}"

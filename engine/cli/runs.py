@@ -1,0 +1,108 @@
+"""`greenfinch runs`: what earlier runs did, read from their records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import click
+
+from engine import record
+
+
+@click.group()
+def runs() -> None:
+    """Look at the records of earlier runs."""
+
+
+@runs.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(as_json: bool) -> None:
+    """List the runs, the newest first."""
+    summaries = record.list_runs()
+    if as_json:
+        for summary in summaries:
+            click.echo(json.dumps(attrs.asdict(summary) | {"path": str(summary.path)}))
+        return
+    if not summaries:
+        click.echo(f"No runs yet in {record.folder()}.", err=True)
+    for summary in summaries:
+        mark = {True: "passed", False: "failed", None: "-"}[summary.passed]
+        click.echo(f"{summary.run}  {mark:6}  {summary.target}  {summary.result}")
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="The record itself: one JSON object a line.")
+def show(run: str, as_json: bool) -> None:
+    """Tell what RUN did: a name from `runs list`, the beginning of one, or `last`."""
+    for line in map(json.dumps, record.load_run(run)) if as_json else tell(record.load_run(run)):
+        click.echo(line)
+
+
+def tell(events: list[dict[str, Any]]) -> Iterator[str]:
+    """A run's record as lines for people."""
+    latest = {event["event"]: event for event in events if "event" in event}  # of each kind
+    started, head = latest.get("run_started", {}), latest.get("record", {})
+    target = head.get("target") or {"path": started.get("path", "?"), "qualname": started.get("target", "")}
+    settings = head.get("settings", {})
+    yield f"run      {head.get('run') or started.get('run', '?')}  {head.get('started', '')}".rstrip()
+    yield f"target   {target.get('path', '?')}:{target.get('qualname', '')}".removesuffix(":")
+    strategy = started.get("strategy") or settings.get("strategy", "?")
+    yield f"search   {strategy}, at most {started.get('budget_seconds') or settings.get('budget_seconds', '?')} s"
+    if judge := latest.get("judge_found"):
+        yield from _judge(judge)
+    if info := latest.get("model_ready", {}).get("info"):
+        yield f"model    {info['model']}, {info['where']}"
+    yield from _candidates(events)
+    yield from _outcome(latest.get("outcome"))
+
+
+def _judge(judge: dict[str, Any]) -> Iterator[str]:
+    yield f"judge    {judge['tests']} tests, {judge['failing']} failing before, in {', '.join(judge['files'])}"
+    yield f"         {judge['framework']}, {judge['python']}, {judge['sandbox']}"
+    for kind in ("blocked", "excluded"):
+        for test, reason in judge.get(kind, {}).items():
+            yield f"         left out: {test} ({reason})"
+
+
+def _candidates(events: list[dict[str, Any]]) -> Iterator[str]:
+    origins: dict[int, str] = {}
+    for event in events:
+        match event.get("event"):
+            case "candidate_started":
+                parent = event.get("parent")
+                origins[event["number"]] = event["origin"] + (f" from {parent}" if parent is not None else "")
+            case "candidate_rejected":
+                yield _candidate(event, origins, f"rejected: {event['reason']}")
+            case "candidate_tested":
+                verdict = f"{event['tests_passed']}/{event['tests_total']} tests, {event['seconds']:.1f} s"
+                yield _candidate(event, origins, verdict if event["passed"] else f"{verdict}: {event['message']}")
+
+
+def _candidate(event: dict[str, Any], origins: dict[int, str], verdict: str) -> str:
+    number = event["number"]
+    return f"  {number:>3}  {origins.get(number, '?'):16}  {event['tokens']:>4} tokens  {verdict}"
+
+
+def _outcome(outcome: dict[str, Any] | None) -> Iterator[str]:
+    if outcome is None:
+        yield "The record ends without an outcome: the run goes on, or was broken off."
+        return
+    cost = f"{outcome['seconds']:.1f} s, {outcome['tokens']} tokens"
+    cost += f", {outcome['energy_wh']:.3g} Wh ({outcome['energy_label']})"
+    best = outcome.get("best") or {}
+    if outcome["passed"]:
+        yield f"proof    {outcome['proof']}"
+    else:
+        yield f"reason   {outcome['reason']}"
+    yield f"cost     {cost}"
+    if best:
+        yield f"best     candidate {best['number']}: {best['tests_passed']}/{best['tests_total']} tests"
+        if failure := best.get("failure"):
+            yield f"         {failure['id']}: {failure['message']}"
+    if diff := outcome.get("edit") or best.get("diff"):
+        yield ""
+        yield diff.rstrip("\n")

@@ -1,0 +1,506 @@
+"""Drives one run: finds the judge, carries out the policy's decisions, confirms the winner, keeps the record.
+
+It decides nothing itself: what to sample is `search`'s matter, whether a text passes is `verification`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+from attrs import asdict, evolve, field, mutable
+
+from engine.config import Settings
+from engine.diffs import unified_diff
+from engine.energy import Energy, Meter
+from engine.errors import GenerationError, GreenfinchError, TargetNotFoundError
+from engine.events import (
+    BestAttempt,
+    CandidateRejected,
+    CandidateStarted,
+    CandidateTested,
+    Event,
+    JudgeFound,
+    ModelReady,
+    Outcome,
+    RunStarted,
+    StageStarted,
+    as_json,
+)
+from engine.generation.base import Generator
+from engine.languages import language_for
+from engine.languages.base import Language, Solution, Target
+from engine.prompting import build_prompt
+from engine.record import Recorder, header, new_run_id
+from engine.sampling import Sampled, Sampler
+from engine.search import Attempt, Decision, Repair, State, decide
+from engine.verification.base import Baseline, TestResult, Verdict
+from engine.verification.gate import Gate, Refused
+from engine.verification.interpreter import find_interpreter
+from engine.verification.nominate import nominate
+from engine.verification.verifier import Verifier, reach_statement
+from engine.workspace import Snapshot, Stamps
+
+_WIDTH = 4  # candidates sampled at once
+_TEST_WORKERS = 1  # generation and tests share few cores: one run of the tests at a time
+_CONFIRMATIONS = 3  # the workspace may change while a winner is confirmed; after so many changes it is refused
+_MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
+             "UnboundLocalError", "IndentationError")  # fmt: skip
+
+
+A = TypeVar("A")
+
+
+@mutable
+class _Candidate:
+    attempt: Attempt
+    origin: str
+    sampled: Sampled | None = None
+    solution: Solution | None = None
+    text: str = ""
+    verdict: Verdict | None = None
+    notes: dict[str, Any] = field(factory=dict)
+
+
+@mutable
+class _Confirmed:
+    base: str
+    text: str
+    target: Target
+    verdict: Verdict
+
+
+class Run:
+    """One run, from a target to its outcome.  Made anew for each; not to be driven twice."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        generator: Callable[[], Generator],
+        root: Path,
+        path: Path,
+        qualname: str,
+        buffers: Callable[[], Mapping[Path, str]],
+        python_hint: str,
+        seed: int,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._settings = settings
+        self._make_generator = generator
+        self._root, self._path, self._qualname = root, path, qualname
+        self._buffers = buffers
+        self._python_hint = python_hint
+        self._seed = seed
+        self._listener = emit
+        self._id = new_run_id()
+        self._recorder = Recorder(self._id)
+        self._started = time.monotonic()
+        self._candidates: list[_Candidate] = []
+        self._changed = anyio.Event()
+        self._test_slots = anyio.CapacityLimiter(_TEST_WORKERS)
+        self._test_cpu = 0.0
+        self._error: GreenfinchError | None = None
+
+    # -- the whole
+
+    async def drive(self, solution: Solution | None = None) -> None:
+        """Carry the run out; with `solution`, only confirm that one.  The last event emitted is an `Outcome`.
+
+        Raises:
+            GreenfinchError: it could not be carried out.
+        """
+        language = language_for(self._path)
+        if language is None:
+            raise TargetNotFoundError(f"{self._path.name} is not in a language that Greenfinch knows.")
+        self._language: Language = language
+        snapshot = Snapshot.take(self._path, self._buffers())
+        self._base = snapshot.text
+        self._target = language.target_named(self._path, snapshot.text, self._qualname)
+        self._recorder.write(
+            header(
+                self._id,
+                settings=self._settings,
+                target={"path": self._path, "qualname": self._target.qualname, "kind": self._target.kind,
+                        "root": self._root, "seed": self._seed},
+                texts={str(path): text for path, text in {**snapshot.overlays, self._path: snapshot.text}.items()},
+            )  # fmt: skip
+        )
+        self._emit(
+            RunStarted(
+                self._id, self._target.label, str(self._path), self._settings.strategy, self._settings.budget_seconds
+            )
+        )
+        meter = Meter(self._settings.cpu_watts)
+        meter.start()
+        try:
+            outcome = await (self._search(snapshot, meter) if solution is None else self._reapply(solution, meter))
+        except GreenfinchError as error:
+            self._record("error", what=error.what, remedy=error.remedy)
+            raise
+        finally:
+            self._recorder.close()
+        self._listener(outcome)
+
+    async def _search(self, snapshot: Snapshot, meter: Meter) -> Outcome:
+        generator = self._make_generator()
+        self._emit(StageStarted("tests", "looking for the tests that reach it"))
+        interpreter = await find_interpreter(
+            self._root, self._path, setting=self._settings.python, hint=self._python_hint
+        )
+        async with Verifier(self._root, interpreter, self._settings) as verifier:
+            cpu_before: float | None = None
+
+            async def find_judge() -> Baseline:
+                return await self._baseline(verifier, snapshot)
+
+            async def prepare_model() -> None:
+                nonlocal cpu_before
+                info = await generator.prepare()
+                cpu_before = await generator.cpu_seconds()
+                self._emit(ModelReady(info))
+
+            baseline = await _both(find_judge, prepare_model)
+            confirmed = await self._candidates_until_passed(verifier, baseline, snapshot, generator)
+            cpu_after = await generator.cpu_seconds()
+        model_cpu = (cpu_after or 0.0) - (cpu_before or 0.0) if cpu_after is not None else 0.0
+        return self._outcome(confirmed, meter.read(max(0.0, model_cpu) + self._test_cpu))
+
+    async def _reapply(self, solution: Solution, meter: Meter) -> Outcome:
+        interpreter = await find_interpreter(
+            self._root, self._path, setting=self._settings.python, hint=self._python_hint
+        )
+        async with Verifier(self._root, interpreter, self._settings) as verifier:
+            snapshot = Snapshot.take(self._path, self._buffers())
+            baseline = await self._baseline(verifier, snapshot)
+            checked = self._language.check(self._base, self._target, solution)
+            candidate = _Candidate(Attempt(1, "passed"), "reapplied", None, checked.solution, checked.text)
+            self._candidates.append(candidate)
+            confirmed = await self._confirm(verifier, baseline, candidate)
+        if confirmed is None:
+            candidate.attempt = evolve(candidate.attempt, status="failed")
+        return self._outcome((candidate, confirmed) if confirmed else None, meter.read(self._test_cpu))
+
+    # -- the judge
+
+    async def _baseline(self, verifier: Verifier, snapshot: Snapshot) -> Baseline:
+        wanted = {f.qualname for f in self._target.functions}
+        stubs = [f.qualname for f in self._language.functions(snapshot.text) if f.is_stub and f.qualname not in wanted]
+        statements = {name: reach_statement(name) for name in (*wanted, *stubs)}
+        nominated = await anyio.to_thread.run_sync(
+            lambda: nominate(self._root, snapshot.buffers, self._path, _names(self._target))
+        )
+        baseline = await verifier.baseline(
+            target_path=self._path,
+            targets=sorted(wanted),
+            stubs=stubs,
+            instrumented={self._path: self._language.instrument(snapshot.text, statements)},
+            overlays=snapshot.overlays,
+            nominated=nominated,
+        )
+        self._test_cpu += baseline.verdict.cpu_seconds
+        judge = baseline.judge
+        self._emit(
+            JudgeFound(
+                tests=len(judge.tests),
+                failing=baseline.verdict.tests_total - baseline.verdict.tests_passed,
+                files=tuple(_relative(file, self._root) for file in judge.files),
+                framework=judge.framework,
+                python=verifier.interpreter.describe(),
+                sandbox=verifier.level,
+                seconds=baseline.verdict.seconds,
+                blocked=dict(judge.blocked),
+                excluded=dict(judge.excluded),
+            )
+        )
+        return baseline
+
+    # -- the search
+
+    async def _candidates_until_passed(
+        self, verifier: Verifier, baseline: Baseline, snapshot: Snapshot, generator: Generator
+    ) -> tuple[_Candidate, _Confirmed] | None:
+        sources = [snapshot.read(file) for file in baseline.judge.files]
+        prompt = build_prompt(self._language, snapshot.text, self._target, sources, baseline.judge.tests)
+        self._record("prompt", messages=[asdict(m) for m in prompt.messages])
+        sampler = Sampler(generator, self._language, prompt, self._settings, self._seed, self._listener)
+        gate = Gate(self._language, snapshot.text, self._target)
+        self._emit(StageStarted("search", f"implementing {self._target.label}"))
+        left = self._settings.budget_seconds - (time.monotonic() - self._started)
+        winner: tuple[_Candidate, _Confirmed] | None = None
+        async with anyio.create_task_group() as tasks:
+            with anyio.move_on_after(max(1.0, left)):
+                while winner is None:
+                    for decision in decide(self._settings.strategy, self._state()):
+                        candidate = self._start(decision)
+                        tasks.start_soon(self._try, candidate, decision, sampler, gate, verifier, baseline, snapshot)
+                    passed = next((c for c in self._candidates if c.attempt.status == "passed"), None)
+                    if passed is not None:
+                        confirmed = await self._confirm(verifier, baseline, passed)
+                        if confirmed is not None:
+                            winner = passed, confirmed
+                        else:
+                            passed.attempt = evolve(passed.attempt, status="failed")
+                        continue
+                    if not self._state().running:
+                        break
+                    await self._changed.wait()
+                    self._changed = anyio.Event()
+            tasks.cancel_scope.cancel()
+        if winner is None and self._error is not None and not any(c.solution for c in self._candidates):
+            raise self._error
+        return winner
+
+    def _state(self) -> State:
+        return State(
+            tuple(c.attempt for c in self._candidates), self._settings.candidates, _WIDTH, self._settings.temperature
+        )
+
+    def _start(self, decision: Decision) -> _Candidate:
+        parent = decision.parent if isinstance(decision, Repair) else None
+        origin = "repaired" if parent else "sampled" if decision.temperature else "greedy"
+        number = len(self._candidates) + 1
+        candidate = _Candidate(Attempt(number, "sampling", parent=parent), origin)
+        self._candidates.append(candidate)
+        self._emit(CandidateStarted(number, origin, parent))  # type: ignore[arg-type] # one of the literals, as built
+        return candidate
+
+    async def _try(
+        self,
+        candidate: _Candidate,
+        decision: Decision,
+        sampler: Sampler,
+        gate: Gate,
+        verifier: Verifier,
+        baseline: Baseline,
+        snapshot: Snapshot,
+    ) -> None:
+        """One candidate from its first token to its verdict."""
+        number = candidate.attempt.number
+        parent = self._candidates[decision.parent - 1] if isinstance(decision, Repair) else None
+        try:
+            candidate.sampled = await sampler.sample(
+                number,
+                decision,
+                parent.solution if parent else None,
+                parent.verdict.first_failure if parent and parent.verdict else None,
+            )
+        except GenerationError as error:
+            self._error = error
+            self._refuse(candidate, f"sampling failed: {error.what}")
+            return
+        if candidate.sampled.problem:
+            self._refuse(candidate, candidate.sampled.problem)
+            return
+        admitted = gate.judge(number, Solution(candidate.sampled.bodies))
+        self._record("candidate_text", number=number, bodies=candidate.sampled.bodies)
+        if isinstance(admitted, Refused):
+            self._refuse(candidate, admitted.reason)
+            return
+        candidate.solution, candidate.text = admitted.solution, admitted.text
+        self._set_status(candidate, "testing")
+        async with self._test_slots:
+            verdict = await verifier.run(
+                baseline.judge,
+                {**snapshot.overlays, self._path: admitted.text},
+                time_limit=baseline.time_limit,
+            )
+        candidate.verdict = verdict
+        self._test_cpu += verdict.cpu_seconds
+        failure = verdict.first_failure
+        candidate.attempt = evolve(
+            candidate.attempt,
+            status="passed" if verdict.passed else "failed",
+            tests_passed=verdict.tests_passed,
+            tests_total=verdict.tests_total,
+            failed_fast=failure is not None and failure.message.startswith(_MENDABLE),
+        )
+        self._record("verdict", number=number, results=[asdict(result) for result in verdict.results],
+                     output=verdict.output, reason=verdict.reason, decided_by=verdict.decided_by)  # fmt: skip
+        message = verdict.reason or (failure.message if failure else "")
+        self._emit(
+            CandidateTested(
+                number, verdict.passed, verdict.tests_passed, verdict.tests_total, message, verdict.seconds,
+                candidate.sampled.tokens, max(c.attempt.tests_passed for c in self._candidates), self._tried(),
+            )  # fmt: skip
+        )
+        self._changed.set()
+
+    def _tried(self) -> int:
+        return sum(c.attempt.status in {"refused", "failed", "passed"} for c in self._candidates)
+
+    def _set_status(self, candidate: _Candidate, status: Any) -> None:
+        candidate.attempt = evolve(candidate.attempt, status=status)
+        self._changed.set()
+
+    def _refuse(self, candidate: _Candidate, reason: str) -> None:
+        self._set_status(candidate, "refused")
+        tokens = candidate.sampled.tokens if candidate.sampled else 0
+        self._emit(CandidateRejected(candidate.attempt.number, reason, tokens))
+
+    # -- the winner
+
+    async def _confirm(self, verifier: Verifier, baseline: Baseline, candidate: _Candidate) -> _Confirmed | None:
+        """One more clean run on exactly the text that would be applied, in the workspace as it is now.
+
+        Returns None if that run fails (an outcome that changes from run to run), or if the target itself changed.
+        """
+        if candidate.solution is None:
+            return None
+        self._emit(StageStarted("confirm", "confirming the winner on the final text"))
+        for _ in range(_CONFIRMATIONS):
+            snapshot = Snapshot.take(self._path, self._buffers())
+            target = self._relocated(snapshot.text)
+            if target is None:
+                return None
+            text = self._language.render(snapshot.text, target, candidate.solution)
+            stamps = Stamps.of(baseline.judge.files, self._root)
+            async with self._test_slots:
+                verdict = await verifier.run(
+                    baseline.judge, {**snapshot.overlays, self._path: text}, time_limit=baseline.time_limit
+                )
+            self._test_cpu += verdict.cpu_seconds
+            unchanged = Snapshot.take(self._path, self._buffers()) == snapshot and stamps.still_hold()
+            if not verdict.passed and unchanged:
+                candidate.notes["confirm"] = verdict.reason
+                candidate.verdict = verdict
+                return None
+            if verdict.passed and unchanged:
+                return _Confirmed(snapshot.text, text, target, verdict)
+        return None
+
+    def _relocated(self, text: str) -> Target | None:
+        """The target in a text that may have changed around it; None if the target itself did."""
+        if text == self._base:
+            return self._target
+        try:
+            target = self._language.target_named(self._path, text, self._target.qualname)
+        except TargetNotFoundError:
+            return None
+        was = [self._base[f.start : f.end] for f in self._target.functions]
+        now = [text[f.start : f.end] for f in target.functions]
+        return target if was == now else None
+
+    # -- telling
+
+    def _outcome(self, winner: tuple[_Candidate, _Confirmed] | None, energy: Energy) -> Outcome:
+        seconds = time.monotonic() - self._started
+        tokens = sum(c.sampled.tokens for c in self._candidates if c.sampled)
+        common: dict[str, Any] = {
+            "candidates": len(self._candidates),
+            "seconds": round(seconds, 3),
+            "tokens": tokens,
+            "energy_wh": energy.watt_hours,
+            "energy_label": energy.label,
+            "record": "" if self._recorder.warning else str(self._recorder.path),
+        }
+        if winner is not None:
+            candidate, confirmed = winner
+            number, total = candidate.attempt.number, confirmed.verdict.tests_total
+            solution = candidate.solution
+            outcome = Outcome(
+                passed=True,
+                tests_passed=total,
+                tests_total=total,
+                edit=unified_diff(confirmed.base, confirmed.text, _relative(self._path, self._root)),
+                reason="",
+                proof=(
+                    f"{self._target.label}: {total}/{total} tests pass (candidate {number} of "
+                    f"{len(self._candidates)}, {seconds:.1f} s, {energy.watt_hours:.2g} Wh {energy.label})"
+                ),
+                winner=number,
+                base=confirmed.base,
+                edits=self._language.splice(confirmed.base, confirmed.target, solution) if solution else (),
+                text=confirmed.text,
+                solution=solution,
+                **common,
+            )
+        else:
+            best = self._best()
+            outcome = Outcome(
+                passed=False,
+                tests_passed=best.tests_passed if best else 0,
+                tests_total=best.tests_total if best else 0,
+                edit=None,
+                reason=self._reason(seconds),
+                best=best,
+                base=self._base,
+                solution=self._stale_solution(),
+                **common,
+            )
+        self._record_event(outcome)
+        return outcome
+
+    def _stale_solution(self) -> Solution | None:
+        """A candidate that passed, but could not be confirmed because its target changed meanwhile."""
+        text = Snapshot.take(self._path, self._buffers()).text
+        passed = [c for c in self._candidates if c.verdict is not None and c.verdict.passed]
+        return passed[0].solution if passed and self._relocated(text) is None else None
+
+    def _reason(self, seconds: float) -> str:
+        if self._stale_solution() is not None:
+            return "the document changed in the target while it was being implemented"
+        if any("confirm" in c.notes for c in self._candidates):
+            return "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
+        if seconds >= self._settings.budget_seconds:
+            return f"the budget of {self._settings.budget_seconds:g} s is used up"
+        return f"none of {len(self._candidates)} candidates passed"
+
+    def _best(self) -> BestAttempt | None:
+        tested = [c for c in self._candidates if c.verdict is not None]
+        if not tested:
+            return None
+        best = max(tested, key=lambda c: (c.attempt.tests_passed, -c.attempt.number))
+        verdict = best.verdict
+        failure: TestResult | None = verdict.first_failure if verdict else None
+        diff = unified_diff(self._base, best.text, _relative(self._path, self._root))
+        return BestAttempt(best.attempt.number, best.attempt.tests_passed, best.attempt.tests_total, diff, failure)
+
+    def _emit(self, event: Event) -> None:
+        self._record_event(event)
+        self._listener(event)
+
+    def _record_event(self, event: Event) -> None:
+        self._recorder.write({"seconds": round(time.monotonic() - self._started, 3), **as_json(event)})
+
+    def _record(self, kind: str, **values: Any) -> None:
+        self._recorder.write({"seconds": round(time.monotonic() - self._started, 3), "event": kind, **values})
+
+
+async def _both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[object]]) -> A:
+    """Await both side by side, for the first one's result; an error of either cancels the other and is raised bare."""
+    results: list[A] = []
+    errors: list[Exception] = []
+
+    async def guarded(call: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await call()
+        except Exception as error:  # raised again below, without the task group's wrapping
+            errors.append(error)
+            tasks.cancel_scope.cancel()
+
+    async def keep_first() -> None:
+        results.append(await first())
+
+    async def drop_second() -> None:
+        await second()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(guarded, keep_first)
+        tasks.start_soon(guarded, drop_second)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _names(target: Target) -> tuple[str, ...]:
+    """Words by which tests may mention the target."""
+    words = {part for f in target.functions for part in f.qualname.partition("[")[0].split(".")}
+    words |= set(target.qualname.split("."))
+    return tuple(sorted(word for word in words if word and not (word.startswith("__") and word.endswith("__"))))
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

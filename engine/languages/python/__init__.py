@@ -1,0 +1,147 @@
+"""Python: the first language, and the measure of the `Language` protocol."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from pathlib import Path
+
+from engine.errors import TargetNotFoundError
+from engine.languages.base import Checked, Function, Solution, Target, TextEdit, apply_edits
+from engine.languages.python import checks, completion, splicing
+from engine.languages.python.source import Class, Module, parse
+
+
+class Python:
+    """Implements `engine.languages.base.Language` with tree-sitter, so that a half-typed file is no obstacle."""
+
+    name = "python"
+
+    def handles(self, path: Path) -> bool:
+        return path.suffix in {".py", ".pyw"}
+
+    def functions(self, text: str) -> tuple[Function, ...]:
+        return parse(text).functions
+
+    def target_at(self, path: Path, text: str, offset: int) -> Target:
+        module = parse(text)
+        around = [f for f in module.functions if f.line_start <= offset <= f.line_end]
+        if around:
+            innermost = max(around, key=lambda f: f.line_start)
+            return _function_target(path, module, _implementation(module, innermost))
+        if module.hidden(offset):
+            raise TargetNotFoundError(
+                "A syntax error here hides the function from Greenfinch.",
+                remedy="Complete the signature, up to its colon.",
+            )
+        classes = [c for c in module.classes if c.line_start <= offset <= c.line_end]
+        if classes:
+            return _class_target(path, module, max(classes, key=lambda c: c.line_start))
+        return _module_target(path, text, module)
+
+    def target_named(self, path: Path, text: str, qualname: str) -> Target:
+        module = parse(text)
+        if not qualname:
+            return _module_target(path, text, module)
+        for function in module.functions:
+            if function.qualname == qualname:
+                return _function_target(path, module, _implementation(module, function))
+        for each in module.classes:
+            if each.qualname == qualname:
+                return _class_target(path, module, each)
+        names = [f.qualname for f in module.functions] + [c.qualname for c in module.classes]
+        near = difflib.get_close_matches(qualname, names, n=3) or names[:8]
+        raise TargetNotFoundError(
+            f"{path.name} has no function or class {qualname!r}.",
+            remedy=f"It has: {', '.join(near)}." if near else "The file defines none at all.",
+        )
+
+    def complete_body(self, prefix: str, streamed: str, *, ended: bool) -> str | None:
+        return completion.complete_body(prefix, streamed, ended=ended)
+
+    def splice(self, text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
+        return splicing.splice(text, target, solution)
+
+    def render(self, text: str, target: Target, solution: Solution) -> str:
+        return apply_edits(text, self.splice(text, target, solution))
+
+    def check(self, text: str, target: Target, solution: Solution) -> Checked:
+        return checks.check(self, text, target, solution)
+
+    def instrument(self, text: str, qualnames: dict[str, str]) -> str:
+        functions = {f.qualname: f for f in parse(text).functions}
+        edits = [
+            splicing.prepend_statement(text, functions[qualname], statement)
+            for qualname, statement in qualnames.items()
+            if qualname in functions
+        ]
+        return apply_edits(text, tuple(edits))
+
+    def canonical(self, text: str, target: Target) -> str:
+        wanted = {f.qualname for f in target.functions}
+        functions = [f for f in parse(text).functions if f.qualname in wanted]
+        forms: list[str] = []
+        for function in functions:
+            source = splicing.dedented(text, function)
+            try:
+                forms.append(ast.dump(ast.parse(source)))
+            except (SyntaxError, ValueError, RecursionError):
+                forms.append(" ".join(source.split()))
+        return "\n".join(forms)
+
+
+def _implementation(module: Module, function: Function) -> Function:
+    """The function itself, or for a signature marked `@overload` the implementation that follows it."""
+    if not _is_overload(function):
+        return function
+    siblings = [f for f in module.functions if _plain(f.qualname) == _plain(function.qualname) and not _is_overload(f)]
+    later = [f for f in siblings if f.start > function.start]
+    if not later:
+        raise TargetNotFoundError(
+            f"{function.qualname} has overloads but no implementation yet.",
+            remedy="Add the implementation's own `def` line below the overloads.",
+        )
+    return later[0]
+
+
+def _plain(qualname: str) -> str:
+    return qualname.partition("[")[0]
+
+
+def _is_overload(function: Function) -> bool:
+    return any(d.rpartition(".")[2] == "overload" for d in function.decorators)
+
+
+def _is_open(function: Function) -> bool:
+    """A stub that somebody means to fill: overloads and abstract methods are complete as they are."""
+    names = {d.rpartition(".")[2] for d in function.decorators}
+    return function.is_stub and not names & {"overload", "abstractmethod"}
+
+
+def _function_target(path: Path, module: Module, function: Function) -> Target:
+    method = any(function.qualname.startswith(f"{c.qualname}.") for c in module.classes)
+    kind = "method" if method else "function"
+    return Target(path, function.qualname, kind, function.start, function.end, (function,))
+
+
+def _class_target(path: Path, module: Module, each: Class) -> Target:
+    inside = (f for f in module.functions if each.line_start <= f.start <= each.line_end)
+    stubs = tuple(f for f in inside if _is_open(f))
+    if each.is_protocol or not stubs:
+        raise TargetNotFoundError(f"Class {each.qualname} has no stubs to implement.")
+    return Target(path, each.qualname, "class", each.line_start, each.line_end, stubs)
+
+
+def _module_target(path: Path, text: str, module: Module) -> Target:
+    protocols = [c for c in module.classes if c.is_protocol]
+    stubs = tuple(
+        f
+        for f in module.functions
+        if _is_open(f) and not any(c.line_start <= f.start <= c.line_end for c in protocols)
+    )
+    if not stubs:
+        raise TargetNotFoundError(
+            f"{path.name} has no stubs here.",
+            remedy="A stub is a function whose body is empty, `...`, `pass` or `raise NotImplementedError`.",
+        )
+    return Target(path, "", "module", 0, len(text), stubs)

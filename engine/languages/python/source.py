@@ -1,0 +1,304 @@
+"""Reads functions and classes out of Python text that may be broken, with tree-sitter."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
+
+import tree_sitter
+import tree_sitter_python
+from attrs import evolve, frozen
+
+from engine.languages.base import Function
+
+_LANGUAGE = tree_sitter.Language(tree_sitter_python.language())
+_BROKEN_HEADERS = 8  # as many half-typed definitions are looked past in one text
+
+
+@frozen
+class PythonFunction(Function):
+    """A function with what only Python's splicing needs.
+
+    Attributes:
+        line_start, line_end: offsets of its first line's start and its last line's end.
+        lead: a docstring that shares the signature's line and has to be written anew below it.
+        base_indent: white space before its `def`.
+    """
+
+    line_start: int = 0
+    line_end: int = 0
+    lead: str = ""
+    base_indent: str = ""
+
+
+@frozen
+class Class:
+    qualname: str
+    line_start: int
+    line_end: int
+    is_protocol: bool
+
+
+@frozen
+class Module:
+    """What a text defines.
+
+    Attributes:
+        broken: spans in which a syntax error hides what stands there.
+        indent_unit: one step of indentation as this text writes it.
+    """
+
+    functions: tuple[PythonFunction, ...]
+    classes: tuple[Class, ...]
+    broken: tuple[tuple[int, int], ...]
+    indent_unit: str
+
+    def hidden(self, offset: int) -> bool:
+        return any(start <= offset <= end for start, end in self.broken)
+
+
+class Source:
+    """A text with its UTF-8 bytes and the way between their offsets (tree-sitter counts bytes)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.data = text.encode("utf-8", "surrogatepass")
+        self._byte_of: list[int] | None = None
+        if len(self.data) != len(text):
+            sizes = (len(c.encode("utf-8", "surrogatepass")) for c in text)
+            self._byte_of = [0, *accumulate(sizes)]
+
+    def offset(self, byte: int) -> int:
+        """Code point offset of a byte offset."""
+        return byte if self._byte_of is None else bisect_left(self._byte_of, byte)
+
+    def line_start(self, offset: int) -> int:
+        return self.text.rfind("\n", 0, offset) + 1
+
+    def line_end(self, offset: int) -> int:
+        """Offset of the line's break (before its `\\r`, if it has one), or of the text's end."""
+        end = self.text.find("\n", offset)
+        if end < 0:
+            return len(self.text)
+        return end - 1 if end > offset and self.text[end - 1] == "\r" else end
+
+
+def syntax_tree(data: bytes) -> tree_sitter.Node:
+    """Root of the concrete syntax tree of UTF-8 source."""
+    if data.startswith(b"\xef\xbb\xbf"):  # a byte order mark is no Python token: a comment of the same length is
+        data = b"# \n" + data[3:]
+    return tree_sitter.Parser(_LANGUAGE).parse(data).root_node
+
+
+def walk(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
+    """The node and all below it, in the order of the text; iterative, so that deep nesting is no danger."""
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        yield current
+        stack.extend(reversed(current.children))
+
+
+@lru_cache(maxsize=8)
+def parse(text: str) -> Module:
+    """Everything that `text` defines, past half-typed definitions."""
+    source = Source(text)
+    data = source.data
+    broken: list[tuple[int, int]] = []
+    root = syntax_tree(data)
+    for _ in range(_BROKEN_HEADERS):
+        span = _broken_header(root, data) if root.has_error else None
+        if span is None:
+            break
+        broken.append(span)
+        data = data[: span[0]] + b" " * (span[1] - span[0]) + data[span[1] :]
+        root = syntax_tree(data)
+    unit = _indent_unit(text)
+    functions: list[PythonFunction] = []
+    classes: list[Class] = []
+    _collect(root, source, unit, functions, classes)
+    spans = tuple((source.offset(start), source.offset(end)) for start, end in broken)
+    return Module(_numbered(functions), tuple(classes), spans, unit)
+
+
+def _broken_header(root: tree_sitter.Node, data: bytes) -> tuple[int, int] | None:
+    """Bytes of the line on which a definition stands whose signature cannot be read."""
+    nodes = list(walk(root))
+    keyword = next((k for node in nodes if node.type == "ERROR" and (k := _half_typed(node))), None)
+    if keyword is None:
+        for node in nodes:
+            if node.type in {"function_definition", "class_definition"}:
+                parts = [child for child in node.children if child.type != "block"]
+                if any(part.has_error or part.is_missing for part in parts):
+                    keyword = parts[0]
+                    break
+    if keyword is None:
+        return None
+    start = data.rfind(b"\n", 0, keyword.start_byte) + 1
+    end = data.find(b"\n", keyword.start_byte)
+    return start, len(data) if end < 0 else end
+
+
+def _half_typed(error: tree_sitter.Node) -> tree_sitter.Node | None:
+    """The first `def` or `class` among an error's children whose signature is not whole."""
+    for index, child in enumerate(error.children):
+        if child.type in {"def", "class"}:
+            following = [sibling.type for sibling in error.children[index + 1 : index + 4]]
+            whole = [kind for kind in following if kind not in {"identifier", "parameters", "argument_list"}]
+            if whole[:1] != [":"]:
+                return child
+    return None
+
+
+def _collect(
+    root: tree_sitter.Node, source: Source, unit: str, functions: list[PythonFunction], classes: list[Class]
+) -> None:
+    stack: list[tuple[tree_sitter.Node, str]] = [(root, "")]
+    while stack:
+        node, scope = stack.pop()
+        inner = scope
+        if node.type in {"function_definition", "class_definition"}:
+            name_node = node.child_by_field_name("name")
+            name = name_node.text.decode("utf-8", "replace") if name_node is not None and name_node.text else ""
+            inner = f"{scope}.{name}" if scope else name
+            if node.type == "class_definition":
+                classes.append(_class(node, inner, source))
+            else:
+                functions.append(_function(node, inner, source, unit))
+        stack.extend((child, inner) for child in reversed(node.children))
+
+
+def _class(node: tree_sitter.Node, qualname: str, source: Source) -> Class:
+    bases = node.child_by_field_name("superclasses")
+    text = bases.text.decode("utf-8", "replace") if bases is not None and bases.text else ""
+    start, end = source.offset(_whole(node).start_byte), source.offset(node.end_byte)
+    is_protocol = re.search(r"\bProtocol\b", text) is not None
+    return Class(qualname, source.line_start(start), source.line_end(end), is_protocol)
+
+
+def _whole(node: tree_sitter.Node) -> tree_sitter.Node:
+    """The definition with its decorators."""
+    parent = node.parent
+    return parent if parent is not None and parent.type == "decorated_definition" else node
+
+
+def _function(node: tree_sitter.Node, qualname: str, source: Source, unit: str) -> PythonFunction:
+    colon = [child for child in node.children if child.type == ":"][-1]
+    block = next((child for child in node.children if child.type == "block"), None)
+    statements = [c for c in block.children if c.is_named and c.type != "comment"] if block is not None else []
+    start, header_end = source.offset(_whole(node).start_byte), source.offset(colon.end_byte)
+    line_start = source.line_start(start)
+    def_line = source.line_start(source.offset(node.start_byte))
+    base_indent = _leading_space(source.text[def_line:])
+    header_line_end = source.line_end(header_end)
+
+    doc = statements[0] if statements and _is_string_statement(statements[0]) else None
+    rest = statements[1:] if doc is not None else statements
+    lead = ""
+    if not statements:
+        body_start = end = header_line_end
+    elif source.offset(statements[0].start_byte) <= header_line_end:  # the body shares the signature's line
+        body_start = header_end
+        lead = _slice(source, doc) if doc is not None else ""
+    elif doc is not None:
+        doc_end = source.offset(doc.end_byte)
+        shares_line = rest and source.offset(rest[0].start_byte) <= source.line_end(doc_end)
+        body_start = doc_end if shares_line else source.line_end(doc_end)
+    else:
+        body_start = header_line_end
+    if statements:
+        end = max(body_start, _end_with_comment(source, source.offset(statements[-1].end_byte)))
+
+    first_line = source.line_start(source.offset(statements[0].start_byte)) if statements else 0
+    own_line = bool(statements) and first_line > source.line_start(header_end)
+    indent = _leading_space(source.text[first_line:]) if own_line else base_indent + unit
+    prefix = source.text[line_start:header_end] + "\n" + f"{indent}{lead}\n" if lead else ""
+    return PythonFunction(
+        qualname=qualname,
+        start=start,
+        header_end=header_end,
+        body_start=body_start,
+        end=end,
+        indent=indent,
+        prefix=_dedent(prefix or source.text[line_start:body_start].rstrip() + "\n", base_indent),
+        docstring=_string_value(_slice(source, doc)) if doc is not None else None,
+        is_stub=_is_stub(rest, source),
+        is_async=any(child.type == "async" for child in node.children),
+        decorators=_decorators(node, source),
+        line_start=line_start,
+        line_end=source.line_end(max(end, source.offset(node.end_byte))),
+        lead=lead,
+        base_indent=base_indent,
+    )
+
+
+def _numbered(functions: list[PythonFunction]) -> tuple[PythonFunction, ...]:
+    """Definitions of one name (a property and its setter, overloads) told apart: `C.x`, `C.x[2]`."""
+    seen: Counter[str] = Counter()
+    numbered: list[PythonFunction] = []
+    for function in functions:
+        seen[function.qualname] += 1
+        count = seen[function.qualname]
+        numbered.append(function if count == 1 else evolve(function, qualname=f"{function.qualname}[{count}]"))
+    return tuple(numbered)
+
+
+def _end_with_comment(source: Source, offset: int) -> int:
+    """Behind a comment (or a stray semicolon) on the statement's own last line."""
+    rest = source.text[offset : source.line_end(offset)]
+    return offset + len(rest) if re.fullmatch(r"[ \t]*;?[ \t]*(#.*)?", rest) else offset
+
+
+def _is_string_statement(node: tree_sitter.Node) -> bool:
+    if node.type != "expression_statement" or len(node.children) != 1:
+        return False
+    string = node.children[0]
+    if string.type != "string" or not string.text:
+        return False
+    return re.match(rb"[a-zA-Z]*", string.text).group(0).lower() in {b"", b"r", b"u"}  # type: ignore[union-attr] # always matches
+
+
+def _is_stub(statements: list[tree_sitter.Node], source: Source) -> bool:
+    texts = [_slice(source, statement) for statement in statements]
+    return all(
+        text in {"...", "pass"} or re.match(r"raise\s+NotImplementedError\b", text) is not None for text in texts
+    )
+
+
+def _decorators(node: tree_sitter.Node, source: Source) -> tuple[str, ...]:
+    whole = _whole(node)
+    texts = [_slice(source, child) for child in whole.children if child.type == "decorator"]
+    return tuple(text[1:].partition("(")[0].strip() for text in texts)
+
+
+def _slice(source: Source, node: tree_sitter.Node) -> str:
+    return source.text[source.offset(node.start_byte) : source.offset(node.end_byte)]
+
+
+def _string_value(literal: str) -> str:
+    try:
+        value = ast.literal_eval(literal)
+    except (SyntaxError, ValueError):
+        return literal
+    return inspect.cleandoc(value) if isinstance(value, str) else literal
+
+
+def _leading_space(text: str) -> str:
+    return text[: len(text) - len(text.lstrip(" \t\f"))] if text[:1] in " \t\f" else ""
+
+
+def _dedent(text: str, indent: str) -> str:
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line[len(indent) :] if line.startswith(indent) else line.lstrip() for line in lines)
+
+
+def _indent_unit(text: str) -> str:
+    """One step of indentation: the first indented line's behind a line that ends in a colon, else four spaces."""
+    match = re.search(r"^[^\s#].*:[ \t]*(?:#.*)?\r?\n(?:[ \t]*\r?\n)*([ \t]+)\S", text, re.MULTILINE)
+    return match.group(1) if match else "    "

@@ -1,0 +1,110 @@
+"""Puts candidates into a text: bodies in the style of the file, and the imports they need."""
+
+from __future__ import annotations
+
+import re
+from functools import reduce
+from math import gcd
+
+from engine.languages.base import Function, Solution, Target, TextEdit
+from engine.languages.python.source import PythonFunction, Source, parse, syntax_tree, walk
+
+
+def splice(text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
+    """See `Language.splice`."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    unit = parse(text).indent_unit
+    edits: list[TextEdit] = []
+    for function in target.functions:
+        body = solution.bodies.get(function.qualname)
+        if body is None:
+            continue
+        lead = function.lead if isinstance(function, PythonFunction) else ""
+        lines = ([lead] if lead else []) + reindented(body, unit).split("\n")
+        protected = protected_lines(body)
+        shift = 1 if lead else 0
+        placed = [
+            line if not line.strip() or number - shift in protected else function.indent + line
+            for number, line in enumerate(lines)
+        ]
+        edits.append(TextEdit(function.body_start, function.end, newline + newline.join(placed)))
+    imports = import_edit(text, solution.imports, newline)
+    return (*([imports] if imports else []), *edits)
+
+
+def prepend_statement(text: str, function: Function, statement: str) -> TextEdit:
+    """An insertion of one statement before everything else that the body does."""
+    if function.body_start == function.header_end and function.end > function.header_end:
+        return TextEdit(function.header_end, function.header_end, f" {statement};")
+    newline = "\r\n" if "\r\n" in text else "\n"
+    return TextEdit(function.body_start, function.body_start, f"{newline}{function.indent}{statement}")
+
+
+def dedented(text: str, function: Function) -> str:
+    """The definition by itself, at column 0, decorators included."""
+    source = Source(text)
+    start = source.line_start(function.start)
+    base = text[start : function.start]
+    lines = text[start : function.end].replace("\r\n", "\n").split("\n")
+    return "\n".join(line[len(base) :] if line.startswith(base) else line for line in lines)
+
+
+def protected_lines(body: str) -> frozenset[int]:
+    """Numbers (from 0) of lines that begin inside a string: their white space is the string's own."""
+    if '"""' not in body and "'''" not in body and "\\\n" not in body:
+        return frozenset()
+    root = syntax_tree(body.encode("utf-8", "surrogatepass"))
+    rows = (
+        range(node.start_point.row + 1, node.end_point.row + 1) for node in walk(root) if node.type == "string"
+    )
+    return frozenset(row for span in rows for row in span)
+
+
+def reindented(body: str, unit: str) -> str:
+    """The body with its own steps of indentation written as `unit`."""
+    protected = protected_lines(body)
+    lines = body.split("\n")
+    free = [n for n, line in enumerate(lines) if line.strip() and n not in protected]
+    depths = [len(lines[n]) - len(lines[n].lstrip(" ")) for n in free]
+    step = reduce(gcd, depths, 0)
+    if step < 2 or " " * step == unit:
+        return body
+    for n, depth in zip(free, depths, strict=True):
+        lines[n] = unit * (depth // step) + lines[n][depth:]
+    return "\n".join(lines)
+
+
+def import_edit(text: str, imports: tuple[str, ...], newline: str) -> TextEdit | None:
+    """One insertion of the import statements that the text's head lacks: behind its imports, docstring, comments."""
+    wanted = [statement for statement in imports if not re.search(rf"^{re.escape(statement)}\s*$", text, re.MULTILINE)]
+    if not wanted:
+        return None
+    source = Source(text)
+    lines = newline.join(wanted)
+    last = None
+    docstring = None
+    for node in syntax_tree(source.data).children:
+        if node.type in {"import_statement", "import_from_statement", "future_import_statement"}:
+            last = node
+        elif node.type == "expression_statement" and last is None and docstring is None and _is_string(node.children[0].type):
+            docstring = node
+        elif node.type != "comment":
+            break
+    if last is not None:
+        end = source.line_end(source.offset(last.end_byte))
+        return TextEdit(end, end, newline + lines)
+    if docstring is not None:
+        end = source.line_end(source.offset(docstring.end_byte))
+        return TextEdit(end, end, newline * 2 + lines)
+    start = _after_head_comments(text)
+    return TextEdit(start, start, lines + newline * 3)
+
+
+def _is_string(kind: str) -> bool:
+    return kind in {"string", "concatenated_string"}
+
+
+def _after_head_comments(text: str) -> int:
+    """Behind a byte order mark, `#!` and coding lines, and a comment block that a blank line ends."""
+    match = re.match(r"\ufeff?(#!.*\r?\n)?(#.*coding[:=].*\r?\n)?((#.*\r?\n)+(\r?\n)+)?", text)
+    return match.end() if match else 0

@@ -1,0 +1,115 @@
+"""What a small model is shown of the user's code: the file around the target and the judge's source, within a budget.
+
+Budgets are in characters (about 3.5 of them are one token of code).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from engine.languages.base import Function, Language, Target
+
+FILE_BUDGET = 1800
+JUDGE_BUDGET = 1800
+_ELIDED = "..."
+
+
+def file_context(language: Language, text: str, target: Target, *, budget: int = FILE_BUDGET) -> str:
+    """The target's file; where it is long, bodies of other functions are left out, then what lies far away."""
+    text = text.replace("\r\n", "\n").lstrip("\ufeff")
+    if len(text) <= budget:
+        return text.strip("\n")
+    functions = language.functions(text)
+    mine = {f.qualname for f in target.functions}
+    others = [f for f in functions if f.qualname not in mine and not any(_inside(g, f) for g in functions)]
+    pieces: list[str] = []
+    position = 0
+    for function in others:
+        if function.start < position or any(_inside(f, function) for f in functions if f.qualname in mine):
+            continue
+        pieces += (text[position : function.body_start], f"\n{function.indent}{_ELIDED}")
+        position = max(position, function.end)
+    short = "".join([*pieces, text[position:]])
+    if len(short) <= budget:
+        return short.strip("\n")
+    return _near(language, short, target, budget)
+
+
+def _inside(inner: Function, outer: Function) -> bool:
+    return inner is not outer and outer.start <= inner.start and inner.end <= outer.end
+
+
+def _near(language: Language, text: str, target: Target, budget: int) -> str:
+    """The head of the text (its imports) and as much around the target as the budget holds, in whole lines."""
+    wanted = {f.qualname for f in target.functions}
+    spans = [f for f in language.functions(text) if f.qualname in wanted]
+    if not spans:
+        return text[:budget]
+    start, end = spans[0].start, max(f.end for f in spans)
+    head = text[: min(start, budget // 4)]
+    head = head[: head.rfind("\n") + 1]
+    room = max(0, budget - len(head) - (end - start))
+    before = text[max(len(head), start - room // 2) : start]
+    before = before[before.find("\n") + 1 :] if start - room // 2 > len(head) else before
+    after = text[end : end + room // 2]
+    after = after[: after.rfind("\n") + 1]
+    return f"{head}{before}{text[start:end]}{after}".strip("\n")
+
+
+def judge_context(
+    language: Language, sources: Sequence[str], tests: Sequence[str], *, budget: int = JUDGE_BUDGET
+) -> str:
+    """The judge's source: its test files without the tests that do not judge; where that is too long, the tests
+    alone, as many as fit.
+    """
+    names = {re.sub(r"\[.*", "", test).replace("::", ".").rpartition(".")[2] for test in tests}
+    trimmed: list[str] = []
+    alone: list[str] = []
+    for source in sources:
+        source = source.replace("\r\n", "\n")
+        functions = [f for f in language.functions(source) if f.name.startswith("test")]
+        mine = [f for f in functions if f.name.partition("[")[0] in names]
+        trimmed.append(_without(source, [f for f in functions if f not in mine]))
+        alone += [source[_line_start(source, f.start) : f.end] for f in mine]
+    whole = "\n\n".join(trimmed)
+    if len(whole) <= budget:
+        return whole
+    pieces: list[str] = []
+    for piece in alone:
+        if sum(map(len, pieces)) + len(piece) <= budget:
+            pieces.append(piece)
+    return "\n\n".join(pieces) or whole[:budget]
+
+
+def _without(source: str, functions: Sequence[Function]) -> str:
+    """The source with some functions cut out, and at most one blank line in a row."""
+    pieces: list[str] = []
+    position = 0
+    for function in functions:
+        start = max(position, _line_start(source, function.start))
+        pieces.append(source[position:start])
+        position = max(position, function.end)
+    text = "".join([*pieces, source[position:]])
+    return re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip("\n")
+
+
+def _line_start(text: str, offset: int) -> int:
+    return text.rfind("\n", 0, offset) + 1
+
+
+def failure_text(detail: str, message: str, *, budget: int = 700) -> str:
+    """A failure as a model can use it: the lines that show the assertion and its values."""
+    lines = [line for line in detail.splitlines() if line.strip()]
+    if not lines:
+        return message
+    telling = [line for line in lines if line.startswith((">", "E"))]
+    text = "\n".join(telling or lines[-12:])
+    return text if len(text) <= budget else "\n".join(_ends(text.splitlines(), budget))
+
+
+def _ends(lines: list[str], budget: int) -> list[str]:
+    """The first and last lines that fit."""
+    kept = lines[:6] + ["..."] + lines[-4:] if len(lines) > 11 else lines
+    return [line if len(line) <= budget // 4 else line[: budget // 4] + "..." for line, _ in pairwise([*kept, ""])]

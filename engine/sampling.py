@@ -1,0 +1,122 @@
+"""Samples one candidate: each function's body in turn, cut off the moment it is complete."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import aclosing
+
+from attrs import evolve, frozen
+
+from engine.config import Settings
+from engine.events import CandidateGrew, Event
+from engine.generation.base import Generator, SampleRequest
+from engine.languages.base import Function, Language, Solution
+from engine.prompting import Prompt
+from engine.search import Decision, Repair
+from engine.verification.base import TestResult
+
+_PLAN_TOKENS = 160
+_TOP_P = 0.95
+_RATE_WINDOW = 2.0  # seconds over which tokens per second are counted
+_REPORT_EVERY = 0.25  # seconds between two progress events
+
+
+@frozen
+class Sampled:
+    """A candidate as the model wrote it.
+
+    Attributes:
+        bodies: by qualname, relative to column 0.
+        tokens: sampled for it, a plan included.
+        problem: why it is no candidate, in one line; empty if it is one.
+    """
+
+    bodies: dict[str, str]
+    tokens: int
+    problem: str = ""
+
+
+class Sampler:
+    """Turns decisions into candidates for one run; any number at once."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        language: Language,
+        prompt: Prompt,
+        settings: Settings,
+        seed: int,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._generator = generator
+        self._language = language
+        self._prompt = prompt
+        self._settings = settings
+        self._seed = seed
+        self._emit = emit
+        self._recent: deque[tuple[float, int]] = deque()
+        self._reported = 0.0
+
+    async def sample(
+        self, number: int, decision: Decision, parent: Solution | None, failure: TestResult | None
+    ) -> Sampled:
+        """Candidate `number`; for a repair, `parent` is what failed, and `failure` how.
+
+        Raises:
+            GenerationError: the backend failed.
+        """
+        request = SampleRequest(
+            messages=self._prompt.messages,
+            temperature=decision.temperature,
+            top_p=_TOP_P,
+            seed=(self._seed + number) % 2**31,
+            max_tokens=self._settings.max_tokens,
+        )
+        tokens = 0
+        plan = ""
+        if isinstance(decision, Repair):
+            if parent is not None and failure is not None:
+                request = evolve(request, messages=self._prompt.repair(parent, failure))
+        elif decision.plan:
+            request = evolve(request, messages=self._prompt.plan())
+            planning = evolve(request, stop=("```",), max_tokens=_PLAN_TOKENS)
+            plan, tokens, _ = await self._stream(number, planning, None, 0)
+            plan = f"{plan.rstrip()}\n\n"
+        bodies: dict[str, str] = {}
+        for function in self._prompt.target.functions:
+            prefill = self._prompt.prefill(bodies, function.qualname, plan=plan)
+            body, tokens, complete = await self._stream(number, evolve(request, prefill=prefill), function, tokens)
+            if not complete:
+                return Sampled(bodies, tokens, f"{function.name} is not complete after {request.max_tokens} tokens")
+            bodies[function.qualname] = body
+        return Sampled(bodies, tokens)
+
+    async def _stream(
+        self, number: int, request: SampleRequest, function: Function | None, tokens: int
+    ) -> tuple[str, int, bool]:
+        """Text (a body, for a function), tokens so far, and whether it came to its end."""
+        text = ""
+        async with aclosing(self._generator.sample(request)) as pieces: 
+            async for piece in pieces:
+                text += piece.text
+                tokens += piece.tokens
+                self._count(number, tokens, piece.tokens)
+                if function is None:
+                    continue
+                body = self._language.complete_body(function.prefix, text, ended=piece.finish == "stop")
+                if body is not None:
+                    return body, tokens, True
+        return text, tokens, function is None
+
+    def _count(self, number: int, tokens: int, new: int) -> None:
+        now = time.monotonic()
+        self._recent.append((now, new))
+        while now - self._recent[0][0] > _RATE_WINDOW:
+            self._recent.popleft()
+        if now - self._reported >= _REPORT_EVERY:
+            self._reported = now
+            span = max(now - self._recent[0][0], 0.1)
+            rate = sum(count for _, count in self._recent) / span
+            self._emit(CandidateGrew(number, tokens, round(rate, 1)))

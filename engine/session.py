@@ -1,0 +1,128 @@
+"""The engine's one door: `Engine.implement` turns a request into a stream of events, the last of them an `Outcome`."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
+from attrs import frozen
+
+from engine.config import Settings
+from engine.driver import Run
+from engine.events import Event
+from engine.generation.base import Generator
+from engine.languages.base import Solution
+
+
+@frozen
+class ImplementRequest:
+    """What to implement, and where.
+
+    Attributes:
+        root: the workspace's folder.
+        path: the target's file, absolute.
+        qualname: of the function, method or class; empty for all stubs of the file.
+        buffers: the texts of documents that are open in the editor, by absolute path, as they are at the time of
+            the call.  They count instead of what is on disk.
+        python_hint: interpreter that the editor names.
+        seed: makes the samples repeatable; None draws one.
+    """
+
+    root: Path
+    path: Path
+    qualname: str = ""
+    buffers: Callable[[], Mapping[Path, str]] = dict
+    python_hint: str = ""
+    seed: int | None = None
+
+
+class EventStream:
+    """Iterates a run's events.
+
+    Raises:
+        GreenfinchError: while iterating, where the run could not be carried out.
+    """
+
+    def __init__(self, stream: MemoryObjectReceiveStream[Event | Exception]) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        try:
+            item = await self._stream.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
+class Engine:
+    """Carries out runs, any number at once.
+
+    Args:
+        settings: what the user has set.
+        generator: where candidates come from; by default what the settings say.
+    """
+
+    def __init__(self, settings: Settings, *, generator: Generator | None = None) -> None:
+        self._settings = settings
+        self._generator = generator
+
+    def implement(self, request: ImplementRequest) -> AbstractAsyncContextManager[EventStream]:
+        """Search for a candidate that passes.
+
+        `async with engine.implement(request) as events:` - leaving the block ends the run: generation stops within
+        one decode step, and the process tree of the tests is killed.
+
+        Raises:
+            GreenfinchError: from the stream, for a run that could not be carried out: nothing was changed.
+        """
+        return self._stream(request, None)
+
+    def reapply(self, request: ImplementRequest, solution: Solution) -> AbstractAsyncContextManager[EventStream]:
+        """Confirm a winner once more on the text as it is now, without sampling; same stream as `implement`."""
+        return self._stream(request, solution)
+
+    @asynccontextmanager
+    async def _stream(self, request: ImplementRequest, solution: Solution | None) -> AsyncIterator[EventStream]:
+        send, receive = anyio.create_memory_object_stream[Event | Exception](math.inf)
+        seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
+
+        async def drive() -> None:
+            with send:
+                try:
+                    run = Run(
+                        self._settings, self._get_generator, request.root, request.path, request.qualname,
+                        request.buffers, request.python_hint, seed, send.send_nowait,
+                    )  # fmt: skip
+                    await run.drive(solution)
+                except Exception as error:  # handed to whoever reads the stream, as if raised there
+                    send.send_nowait(error)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(drive)
+            try:
+                with receive:
+                    yield EventStream(receive)
+            finally:
+                tasks.cancel_scope.cancel()
+
+    def _get_generator(self) -> Generator:
+        if self._generator is None:
+            from engine.generation.factory import make_generator  # imports an HTTP client: only when needed
+
+            self._generator = make_generator(self._settings)
+        return self._generator
+
+    async def aclose(self) -> None:
+        """Close connections; a shared host keeps running for others."""
+        if self._generator is not None:
+            await self._generator.aclose()
