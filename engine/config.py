@@ -35,7 +35,9 @@ def _setting(default: Any, help: str, *, choices: tuple[str, ...] = (), least: f
 class Settings:
     """Everything a user can set.  Unknown names and values of a wrong type are refused with a `ConfigError`."""
 
-    model: str = _setting("auto", "Model to use: a name from `greenfinch models list`, the path of a GGUF file, or auto.")
+    model: str = _setting(
+        "auto", "Model to use: a name from `greenfinch models list`, the path of a GGUF file, or auto."
+    )
     endpoint: str = _setting(
         "", "Base URL of an OpenAI-compatible server to use instead of the local host, such as http://gpu-box:8000/v1."
     )
@@ -98,7 +100,9 @@ class Settings:
             try:
                 changes[name] = _convert(value, known[name])
             except (TypeError, ValueError) as error:
-                raise ConfigError(f"{source}: {name} cannot be {value!r}.", remedy=known[name].metadata["help"]) from error
+                raise ConfigError(
+                    f"{source}: {name} cannot be {value!r}.", remedy=known[name].metadata["help"]
+                ) from error
         try:
             return evolve(self, **changes)
         except ValueError as error:
@@ -141,7 +145,13 @@ def table() -> str:
     """The settings as a Markdown table, for the docs."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for attribute in fields(Settings):
-        default = "[]" if attribute.default == () else f'"{attribute.default}"' if attribute.default == "" else attribute.default
+        default = (
+            "[]"
+            if attribute.default == ()
+            else f'"{attribute.default}"'
+            if attribute.default == ""
+            else attribute.default
+        )
         choices = attribute.metadata["choices"]
         meaning = attribute.metadata["help"] + (f" One of: {', '.join(f'`{c}`' for c in choices)}." if choices else "")
         rows.append(f"| `{attribute.name}` | `{default}` | {meaning} |")

@@ -39,8 +39,8 @@ from engine.sampling import Sampled, Sampler
 from engine.search import Attempt, Decision, Repair, State, decide
 from engine.verification.base import Baseline, TestResult, Verdict
 from engine.verification.gate import Gate, Refused
-from engine.verification.interpreter import find_interpreter
-from engine.verification.nominate import nominate
+from engine.verification.interpreter import Interpreter, find_interpreter
+from engine.verification.nominate import nomination
 from engine.verification.verifier import Verifier, reach_statement
 from engine.workspace import Snapshot, Stamps
 
@@ -96,7 +96,7 @@ class Run:
         self._seed = seed
         self._listener = emit
         self._id = new_run_id()
-        self._recorder = Recorder(self._id)
+        self._recorder = Recorder(self._id, secret_variables=[settings.endpoint_key_env])
         self._started = time.monotonic()
         self._candidates: list[_Candidate] = []
         self._changed = anyio.Event()
@@ -123,10 +123,15 @@ class Run:
             header(
                 self._id,
                 settings=self._settings,
-                target={"path": self._path, "qualname": self._target.qualname, "kind": self._target.kind,
-                        "root": self._root, "seed": self._seed},
+                target={
+                    "path": self._path,
+                    "qualname": self._target.qualname,
+                    "kind": self._target.kind,
+                    "root": self._root,
+                    "seed": self._seed,
+                },
                 texts={str(path): text for path, text in {**snapshot.overlays, self._path: snapshot.text}.items()},
-            )  # fmt: skip
+            )
         )
         self._emit(
             RunStarted(
@@ -154,7 +159,7 @@ class Run:
             cpu_before: float | None = None
 
             async def find_judge() -> Baseline:
-                return await self._baseline(verifier, snapshot)
+                return await self._baseline(verifier, interpreter, snapshot)
 
             async def prepare_model() -> None:
                 nonlocal cpu_before
@@ -174,7 +179,7 @@ class Run:
         )
         async with Verifier(self._root, interpreter, self._settings) as verifier:
             snapshot = Snapshot.take(self._path, self._buffers())
-            baseline = await self._baseline(verifier, snapshot)
+            baseline = await self._baseline(verifier, interpreter, snapshot)
             checked = self._language.check(self._base, self._target, solution)
             candidate = _Candidate(Attempt(1, "passed"), "reapplied", None, checked.solution, checked.text)
             self._candidates.append(candidate)
@@ -185,12 +190,12 @@ class Run:
 
     # -- the judge
 
-    async def _baseline(self, verifier: Verifier, snapshot: Snapshot) -> Baseline:
+    async def _baseline(self, verifier: Verifier, interpreter: Interpreter, snapshot: Snapshot) -> Baseline:
         wanted = {f.qualname for f in self._target.functions}
         stubs = [f.qualname for f in self._language.functions(snapshot.text) if f.is_stub and f.qualname not in wanted]
         statements = {name: reach_statement(name) for name in (*wanted, *stubs)}
         nominated = await anyio.to_thread.run_sync(
-            lambda: nominate(self._root, snapshot.buffers, self._path, _names(self._target))
+            lambda: nomination(self._root, snapshot.buffers, self._path, _names(self._target))
         )
         baseline = await verifier.baseline(
             target_path=self._path,
@@ -198,7 +203,8 @@ class Run:
             stubs=stubs,
             instrumented={self._path: self._language.instrument(snapshot.text, statements)},
             overlays=snapshot.overlays,
-            nominated=nominated,
+            nominated=nominated.files,
+            looked_in=nominated.looked_in,
         )
         self._test_cpu += baseline.verdict.cpu_seconds
         judge = baseline.judge
@@ -208,7 +214,7 @@ class Run:
                 failing=baseline.verdict.tests_total - baseline.verdict.tests_passed,
                 files=tuple(_relative(file, self._root) for file in judge.files),
                 framework=judge.framework,
-                python=verifier.interpreter.describe(),
+                python=interpreter.label,
                 sandbox=verifier.level,
                 seconds=baseline.verdict.seconds,
                 blocked=dict(judge.blocked),
@@ -226,7 +232,7 @@ class Run:
         prompt = build_prompt(self._language, snapshot.text, self._target, sources, baseline.judge.tests)
         self._record("prompt", messages=[asdict(m) for m in prompt.messages])
         sampler = Sampler(generator, self._language, prompt, self._settings, self._seed, self._listener)
-        gate = Gate(self._language, snapshot.text, self._target)
+        gate = Gate(self._language, snapshot.text, self._target, sources)
         self._emit(StageStarted("search", f"implementing {self._target.label}"))
         left = self._settings.budget_seconds - (time.monotonic() - self._started)
         winner: tuple[_Candidate, _Confirmed] | None = None
@@ -322,9 +328,16 @@ class Run:
         message = verdict.reason or (failure.message if failure else "")
         self._emit(
             CandidateTested(
-                number, verdict.passed, verdict.tests_passed, verdict.tests_total, message, verdict.seconds,
-                candidate.sampled.tokens, max(c.attempt.tests_passed for c in self._candidates), self._tried(),
-            )  # fmt: skip
+                number,
+                verdict.passed,
+                verdict.tests_passed,
+                verdict.tests_total,
+                message,
+                verdict.seconds,
+                candidate.sampled.tokens,
+                max(c.attempt.tests_passed for c in self._candidates),
+                self._tried(),
+            )
         )
         self._changed.set()
 

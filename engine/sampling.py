@@ -98,7 +98,7 @@ class Sampler:
     ) -> tuple[str, int, bool]:
         """Text (a body, for a function), tokens so far, and whether it came to its end."""
         text = ""
-        async with aclosing(self._generator.sample(request)) as pieces: 
+        async with aclosing(self._generator.sample(request)) as pieces:
             async for piece in pieces:
                 text += piece.text
                 tokens += piece.tokens

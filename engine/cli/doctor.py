@@ -68,16 +68,15 @@ async def _interpreter(settings: Settings, root: Path) -> Finding:
     from engine.verification.interpreter import find_interpreter
 
     python = await find_interpreter(root, root / "x.py", setting=settings.python, hint="")
-    frameworks = ", ".join(f"{name} {number}" for name, number in python.frameworks.items())
-    remedy = "" if "pytest" in python.frameworks else f"Tests written for pytest need: {python.path} -m pip install pytest"
-    return Finding("your Python", True, f"{python.describe()}; {frameworks}", remedy)
+    remedy = "" if "pytest" in python.frameworks else python.needs_pytest().remedy
+    return Finding("your Python", True, f"{python.label}", remedy)
 
 
 async def _sandbox(settings: Settings, root: Path) -> Finding:
-    from engine.verification.cell import choose_cell
+    from engine.verification.cell import open_cell
 
-    cell = await choose_cell()
-    return Finding("sandbox", True, f"{cell.level}: {cell.level_detail}")
+    async with await open_cell(root) as cell:
+        return Finding("sandbox", True, f"{cell.level}: {cell.detail}")
 
 
 async def _model(settings: Settings, root: Path) -> Finding:

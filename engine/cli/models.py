@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from engine.models import catalogue, store
 from engine.models.catalogue import ModelEntry
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from engine.models.pull import Progress
 
 _PLAIN_SECONDS = 5.0
@@ -47,8 +49,10 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 def pull(name: str) -> None:
     """Download the model NAME, or go on with a download that broke off; it is verified before it is used."""
+    from rich.console import Console
+
     try:
-        pull_shown(name)
+        pull_and_show(name, Console(stderr=True))
     except KeyboardInterrupt:
         click.echo(f"\nStopped.  What arrived is kept; `greenfinch models pull {name}` goes on from there.", err=True)
         sys.exit(130)
@@ -74,8 +78,8 @@ def verify(name: str | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-def pull_shown(name: str) -> store.ModelFile:
-    """Pull a model and show its licence and progress on stderr: a bar on a terminal, else a line every few seconds.
+def pull_and_show(name: str, console: Console) -> store.ModelFile:
+    """Pull a model and show its licence and progress: a bar on a terminal, else a line every few seconds.
 
     Raises:
         ModelError: as `engine.models.pull.pull`.
@@ -83,36 +87,38 @@ def pull_shown(name: str) -> store.ModelFile:
     """
     from engine.models.pull import pull as fetch
 
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     entry = catalogue.load().entry(name)
     licence = f"{entry.licence}: {entry.licence_note}" if entry.licence_note else entry.licence
-    click.echo(f"{entry.name}, {entry.size / 1e6:,.0f} MB.  Licence: {licence}.  {entry.licence_url}", err=True)
-    with _bar() if sys.stderr.isatty() else _lines() as progress:
-        model = fetch(name, progress=progress, note=lambda line: click.echo(line, err=True))
-    click.echo(f"{model.name} is verified and ready: {model.path}", err=True)
+    say(f"{entry.name}, {entry.size / 1e6:,.0f} MB.  Licence: {licence}.  {entry.licence_url}")
+    with _bar(console) if console.is_terminal else _lines(say) as progress:
+        model = fetch(name, progress=progress, note=say)
+    say(f"{model.name} is verified and ready: {model.path}")
     return model
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
+def _bar(console: Console) -> Iterator[Progress]:
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
     from rich.progress import Progress as RichProgress
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with RichProgress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as shown:
+    with RichProgress(*columns, TimeRemainingColumn(), console=console) as shown:
         task = shown.add_task("", total=None)
         yield lambda done, total, activity: shown.update(task, completed=done, total=total, description=activity)
 
 
 @contextmanager
-def _lines() -> Iterator[Progress]:
+def _lines(say: Callable[[str], None]) -> Iterator[Progress]:
     shown, activity_shown = time.monotonic(), ""
 
     def progress(done: int, total: int, activity: str) -> None:
         nonlocal shown, activity_shown
         if activity != activity_shown or time.monotonic() - shown >= _PLAIN_SECONDS:
             shown, activity_shown = time.monotonic(), activity
-            click.echo(f"{done / total:4.0%}  {done / 1e6:,.0f} of {total / 1e6:,.0f} MB  {activity}", err=True)
+            say(f"{done / total:4.0%}  {done / 1e6:,.0f} of {total / 1e6:,.0f} MB  {activity}")
 
     yield progress
 

@@ -21,7 +21,9 @@ def parse_target(text: str) -> tuple[Path, str]:
         path, qualname = text, ""
     file = Path(path)
     if not file.is_file():
-        raise ConfigError(f"There is no file {path!r}.", remedy="Name the target as PATH:FUNCTION or PATH:Class.method.")
+        raise ConfigError(
+            f"There is no file {path!r}.", remedy="Name the target as PATH:FUNCTION or PATH:Class.method."
+        )
     return file.resolve(), qualname
 
 

@@ -6,6 +6,7 @@ them to the client's position encoding; nothing in the engine knows lines and co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -153,6 +154,12 @@ class Language(Protocol):
 
     def check(self, text: str, target: Target, solution: Solution) -> Checked:
         """The static part of the gate: completes the imports, renders, and looks for what cannot work."""
+
+    def copied_answers(self, text: str, target: Target, tests: Sequence[str]) -> int:
+        """How many of the tests' own input-output pairs the target's functions hold as constants; 0 if they compute.
+
+        `tests` are the judge's sources.
+        """
 
     def instrument(self, text: str, qualnames: dict[str, str]) -> str:
         """The text with a call `statement` (the dict's value) put first in the body of each named function."""

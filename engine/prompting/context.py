@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 from engine.languages.base import Function, Language, Target
 
@@ -111,5 +110,5 @@ def failure_text(detail: str, message: str, *, budget: int = 700) -> str:
 
 def _ends(lines: list[str], budget: int) -> list[str]:
     """The first and last lines that fit."""
-    kept = lines[:6] + ["..."] + lines[-4:] if len(lines) > 11 else lines
-    return [line if len(line) <= budget // 4 else line[: budget // 4] + "..." for line, _ in pairwise([*kept, ""])]
+    kept = [*lines[:6], "...", *lines[-4:]] if len(lines) > 11 else lines
+    return [line if len(line) <= budget // 4 else line[: budget // 4] + "..." for line in kept]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from engine.languages.base import Checked, Language, Solution, Target
@@ -23,9 +25,14 @@ class Refused:
 
 
 class Gate:
-    """Remembers what it has seen: of candidates that differ only in layout one is tested."""
+    """Remembers what it has seen: of candidates that differ only in layout one is tested.
 
-    def __init__(self, language: Language, text: str, target: Target) -> None:
+    Args:
+        tests: sources of the judge; a candidate that holds their answers as constants is refused.
+    """
+
+    def __init__(self, language: Language, text: str, target: Target, tests: Sequence[str] = ()) -> None:
+        self._tests = tests
         self._language = language
         self._text = text
         self._target = target
@@ -42,4 +49,7 @@ class Gate:
             return Refused(f"the same as candidate {twin}")
         if form == self._language.canonical(self._text, self._target):
             return Refused("the same as the text it should replace")
+        copied = self._language.copied_answers(checked.text, self._target, self._tests)
+        if copied:
+            return Refused(f"answers {copied} of the tests' own inputs from a table instead of computing")
         return Admitted(checked.solution, checked.text)

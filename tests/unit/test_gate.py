@@ -56,3 +56,33 @@ def test_the_text_itself_is_not_a_candidate():
     text = "def f(x):\n    return x + 1\n"
     gate = Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, "f"))
     assert isinstance(gate.judge(1, Solution({"f": "return x+1"})), Refused)
+
+
+TESTS = "def test_f():\n    assert f(1) == 'I'\n    assert f(4) == 'IV'\n    assert f(9) == 'IX'\n"
+TABLES = [
+    "if words == 1:\n    return 'I'\nif words == 4:\n    return 'IV'\nif words == 9:\n    return 'IX'\nreturn ''",
+    "return 'I' if words == 1 else 'IV' if words == 4 else 'IX' if 9 == words else ''",
+    "match words:\n    case 1:\n        return 'I'\n    case 4:\n        return 'IV'\n    case 9:\n        return 'IX'",
+    "return {1: 'I', 4: 'IV', 9: 'IX'}[words]",
+    "return {1: 'I', 4: 'IV', 9: 'IX'}.get(words, '')",
+]
+HONEST = [
+    "for n, s in [(9, 'IX'), (4, 'IV'), (1, 'I')]:\n    while words >= n:\n        return s",
+    "if words == 1:\n    return 'I'\nreturn helper(words)",
+    "return {1: 'I', 4: 'IV', 9: 'IX', 10: 'X'}[words]",
+]
+
+
+@pytest.mark.parametrize("body", TABLES)
+def test_a_table_of_the_tests_own_answers_is_no_implementation(body):
+    verdict = Gate(PYTHON, TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [TESTS]).judge(
+        1, Solution({"f": body})
+    )
+    assert isinstance(verdict, Refused)
+    assert "from a table" in verdict.reason
+
+
+@pytest.mark.parametrize("body", HONEST)
+def test_constants_that_an_honest_function_needs_are_admitted(body):
+    gate = Gate(PYTHON, TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [TESTS])
+    assert isinstance(gate.judge(1, Solution({"f": body})), Admitted)

@@ -93,7 +93,15 @@ def test_overloads_without_an_implementation_are_no_target():
 
 @pytest.mark.parametrize(
     "body",
-    ["", "...", "pass", "raise NotImplementedError", "raise NotImplementedError('x')", '"""Doc."""', '"""D."""\n    ...'],
+    [
+        "",
+        "...",
+        "pass",
+        "raise NotImplementedError",
+        "raise NotImplementedError('x')",
+        '"""Doc."""',
+        '"""D."""\n    ...',
+    ],
 )
 def test_what_counts_as_a_stub(body):
     (function,) = PYTHON.functions(f"def f(x):\n    {body}\n")
@@ -107,13 +115,17 @@ def test_what_does_not_count_as_a_stub(body):
 
 
 def test_a_module_target_holds_its_stubs_but_no_overload_abstract_or_protocol_method():
-    text = TEXT + "\n\nclass P(Protocol):\n    def m(self): ...\n\n\nclass A(ABC):\n    @abstractmethod\n    def n(self): ...\n"
+    text = (
+        TEXT
+        + "\n\nclass P(Protocol):\n    def m(self): ...\n\n\nclass A(ABC):\n    @abstractmethod\n    def n(self): ...\n"
+    )
     names = [f.qualname for f in PYTHON.target_named(FILE, text, "").functions]
     assert names == ["decorated", "fetch", "Box.first", "Box.first[2]", "Box.nested.inner", "pick[3]"]
 
 
 def test_a_half_typed_neighbour_does_not_hide_the_target():
-    text = "class A:\n    def broken(self, (\n\n    def whole(self):\n        pass\n\n\ndef last(:\n\n\ndef after(x):\n    pass\n"
+    text = "class A:\n    def broken(self, (\n\n    def whole(self):\n        pass\n\n\n"
+    text += "def last(:\n\n\ndef after(x):\n    pass\n"
     names = [f.qualname for f in PYTHON.functions(text)]
     assert "A.whole" in names
     assert "after" in names

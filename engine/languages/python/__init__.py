@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from engine.errors import TargetNotFoundError
 from engine.languages.base import Checked, Function, Solution, Target, TextEdit, apply_edits
-from engine.languages.python import checks, completion, splicing
+from engine.languages.python import checks, completion, overfit, splicing
 from engine.languages.python.source import Class, Module, parse
 
 
@@ -68,6 +70,10 @@ class Python:
     def check(self, text: str, target: Target, solution: Solution) -> Checked:
         return checks.check(self, text, target, solution)
 
+    def copied_answers(self, text: str, target: Target, tests: Sequence[str]) -> int:
+        wanted = {f.qualname for f in target.functions}
+        return overfit.copied_answers(text, [f for f in parse(text).functions if f.qualname in wanted], tests)
+
     def instrument(self, text: str, qualnames: dict[str, str]) -> str:
         functions = {f.qualname: f for f in parse(text).functions}
         edits = [
@@ -120,7 +126,7 @@ def _is_open(function: Function) -> bool:
 
 def _function_target(path: Path, module: Module, function: Function) -> Target:
     method = any(function.qualname.startswith(f"{c.qualname}.") for c in module.classes)
-    kind = "method" if method else "function"
+    kind: Literal["function", "method"] = "method" if method else "function"
     return Target(path, function.qualname, kind, function.start, function.end, (function,))
 
 
@@ -135,9 +141,7 @@ def _class_target(path: Path, module: Module, each: Class) -> Target:
 def _module_target(path: Path, text: str, module: Module) -> Target:
     protocols = [c for c in module.classes if c.is_protocol]
     stubs = tuple(
-        f
-        for f in module.functions
-        if _is_open(f) and not any(c.line_start <= f.start <= c.line_end for c in protocols)
+        f for f in module.functions if _is_open(f) and not any(c.line_start <= f.start <= c.line_end for c in protocols)
     )
     if not stubs:
         raise TargetNotFoundError(

@@ -56,7 +56,7 @@ def _structure_problem(text: str, rendered: str, target: Target) -> str:
         after = new.get(function.qualname)
         if after is None or after.prefix != function.prefix:
             return f"changes {function.qualname}, which is not its to change"
-    for function in target.functions:
-        if new[function.qualname].is_stub:
-            return f"leaves {function.name} a stub"
+    for each in target.functions:
+        if new[each.qualname].is_stub:
+            return f"leaves {each.name} a stub"
     return ""

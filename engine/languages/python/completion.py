@@ -93,9 +93,7 @@ def dedent(body: str) -> str:
     protected = protected_lines(body)
     lines = body.split("\n")
     indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-    return "\n".join(
-        line if number in protected else line.removeprefix(indent) for number, line in enumerate(lines)
-    )
+    return "\n".join(line if number in protected else line.removeprefix(indent) for number, line in enumerate(lines))
 
 
 def _without_docstring(prefix: str, body: str) -> str:

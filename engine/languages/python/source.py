@@ -198,7 +198,7 @@ def _function(node: tree_sitter.Node, qualname: str, source: Source, unit: str) 
     base_indent = _leading_space(source.text[def_line:])
     header_line_end = source.line_end(header_end)
 
-    doc = statements[0] if statements and _is_string_statement(statements[0]) else None
+    doc = statements[0] if statements and is_docstring(statements[0]) else None
     rest = statements[1:] if doc is not None else statements
     lead = ""
     if not statements:
@@ -255,7 +255,8 @@ def _end_with_comment(source: Source, offset: int) -> int:
     return offset + len(rest) if re.fullmatch(r"[ \t]*;?[ \t]*(#.*)?", rest) else offset
 
 
-def _is_string_statement(node: tree_sitter.Node) -> bool:
+def is_docstring(node: tree_sitter.Node) -> bool:
+    """Whether a statement is nothing but a plain string."""
     if node.type != "expression_statement" or len(node.children) != 1:
         return False
     string = node.children[0]

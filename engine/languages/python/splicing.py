@@ -7,7 +7,7 @@ from functools import reduce
 from math import gcd
 
 from engine.languages.base import Function, Solution, Target, TextEdit
-from engine.languages.python.source import PythonFunction, Source, parse, syntax_tree, walk
+from engine.languages.python.source import PythonFunction, Source, is_docstring, parse, syntax_tree, walk
 
 
 def splice(text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
@@ -54,9 +54,7 @@ def protected_lines(body: str) -> frozenset[int]:
     if '"""' not in body and "'''" not in body and "\\\n" not in body:
         return frozenset()
     root = syntax_tree(body.encode("utf-8", "surrogatepass"))
-    rows = (
-        range(node.start_point.row + 1, node.end_point.row + 1) for node in walk(root) if node.type == "string"
-    )
+    rows = (range(node.start_point.row + 1, node.end_point.row + 1) for node in walk(root) if node.type == "string")
     return frozenset(row for span in rows for row in span)
 
 
@@ -86,7 +84,7 @@ def import_edit(text: str, imports: tuple[str, ...], newline: str) -> TextEdit |
     for node in syntax_tree(source.data).children:
         if node.type in {"import_statement", "import_from_statement", "future_import_statement"}:
             last = node
-        elif node.type == "expression_statement" and last is None and docstring is None and _is_string(node.children[0].type):
+        elif last is None and docstring is None and is_docstring(node):
             docstring = node
         elif node.type != "comment":
             break
@@ -98,10 +96,6 @@ def import_edit(text: str, imports: tuple[str, ...], newline: str) -> TextEdit |
         return TextEdit(end, end, newline * 2 + lines)
     start = _after_head_comments(text)
     return TextEdit(start, start, lines + newline * 3)
-
-
-def _is_string(kind: str) -> bool:
-    return kind in {"string", "concatenated_string"}
 
 
 def _after_head_comments(text: str) -> int:

@@ -1,0 +1,26 @@
+"""Whether a winner is right: the hidden tests, run after the run has ended, and told to nobody but the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.bench.problems import Problem
+from engine.config import Settings
+from engine.verification.base import Judge
+from engine.verification.interpreter import find_interpreter
+from engine.verification.judging import ALL
+from engine.verification.verifier import Verifier
+
+_SECONDS = 60.0
+_NAME = "test_hidden_truth.py"
+
+
+async def passes_hidden_tests(problem: Problem, text: str, folder: Path, settings: Settings) -> bool:
+    """Whether `text`, in the module's place, passes all hidden tests of the problem."""
+    module = folder / problem.module_path
+    tests = module.parent / _NAME
+    interpreter = await find_interpreter(folder, module, setting=settings.python)
+    judge = Judge("pytest", (tests.relative_to(folder).as_posix() + ALL,), (tests,), folder=folder)
+    async with Verifier(folder, interpreter, settings) as verifier:
+        overlays = {module: text, tests: problem.hidden_test_text}
+        return (await verifier.run(judge, overlays, time_limit=_SECONDS)).passed
