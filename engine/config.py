@@ -1,13 +1,15 @@
 """Settings, declared once.
 
 The command line, the environment, the user's file and the four editors all mean the same names.  What a field is for
-stands in its `help`; `python -m engine.config` prints the table of the docs.  A workspace's own files never set
-anything: what runs on a machine is its user's business, not a checkout's.
+stands in its `help`; `python -m engine.config` prints the table of the docs, and with `--check FILE` says whether a
+file still shows it.  A workspace's own files never set anything: what runs on a machine is its user's business, not a
+checkout's.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -158,5 +160,14 @@ def table() -> str:
     return "\n".join(rows)
 
 
+def drifted(document: str) -> bool:
+    """Whether a document shows another table of settings than this module declares."""
+    return table() not in document
+
+
 if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--check"]:
+        stale = [name for name in arguments[1:] if drifted(Path(name).read_text("utf-8"))]
+        sys.exit(f"{', '.join(stale)}: paste the output of `python -m engine.config` there." if stale else 0)
     print(table())

@@ -107,13 +107,18 @@ class Engine:
                 except Exception as error:  # handed to whoever reads the stream, as if raised there
                     send.send_nowait(error)
 
+        failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(drive)
             try:
                 with receive:
                     yield EventStream(receive)
+            except Exception as error:  # raised again below, without the task group's wrapping
+                failure = error
             finally:
                 tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     def _get_generator(self) -> Generator:
         if self._generator is None:

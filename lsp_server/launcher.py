@@ -6,6 +6,9 @@ its own.  This module's name is its own; it moves such entries behind the instal
 imported.  It imports the standard library alone.
 """
 
+# os.path is loaded already, and normalises `..` without following links:
+# ruff: noqa: PTH100, PTH109, PTH120
+
 import os
 import sys
 

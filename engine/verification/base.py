@@ -35,6 +35,7 @@ class TestResult:
         reached: names (see `Baseline`) of the instrumented functions that ran during this test.
         blocked_by: instrumented stubs other than the target that the test itself called (the target was not on the
             stack), in the order of the calls.
+        frames: where it failed: (path, line) of the traceback's frames inside the workspace, outermost first.
     """
 
     __test__ = False
@@ -46,6 +47,7 @@ class TestResult:
     detail: str = ""
     reached: tuple[str, ...] = ()
     blocked_by: tuple[str, ...] = ()
+    frames: tuple[tuple[str, int], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -94,10 +96,13 @@ class Judge:
 
     Attributes:
         framework: `pytest` or `unittest`.
-        tests: ids of the tests that must pass, in a stable order.
+        tests: ids of the tests that must pass, in a stable order.  `FILE::*` stands for every test of a file whose
+            loading already calls the target, so that its tests cannot be known before there is an implementation.
         files: the test files these are in.
         blocked: tests that reach the target but cannot pass yet, each with the stub that blocks it.
         excluded: tests left out for another reason (skipped or xfailed in the baseline), each with the reason.
+        folder: where the tests are run from; ids and the names of files in them are relative to it.
+        doctests: functions whose docstrings' examples are the tests; then `files` are the ones that hold them.
     """
 
     framework: str
@@ -105,6 +110,8 @@ class Judge:
     files: tuple[Path, ...]
     blocked: Mapping[str, str] = field(factory=dict)
     excluded: Mapping[str, str] = field(factory=dict)
+    folder: Path = Path()
+    doctests: tuple[str, ...] = ()
 
 
 @frozen

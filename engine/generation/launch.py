@@ -1,0 +1,121 @@
+"""Finding a model host, and starting one: where its socket lies, and how its process begins.
+
+The socket's name follows from everything that makes two hosts differ, so that whoever wants the same host computes
+the same name.  Nothing else is agreed on beforehand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from engine import version
+from engine.config import Settings
+from engine.errors import HostError
+
+PROTOCOL = 1  # what client and host agree on beyond the OpenAI protocol; part of the socket's name
+LONGEST_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 to 108
+LOG_LINES = 4
+
+
+def socket_path(model: Path, settings: Settings) -> Path:
+    """Where the host for this model file and these settings listens, whether or not there is one.
+
+    Raises:
+        HostError: no folder that only this user can open can be had, or the system has no Unix sockets.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise HostError(
+            "The local model host needs Unix sockets, which this system lacks.",
+            remedy="Set endpoint to an OpenAI-compatible server, such as llama-server on this machine.",
+        )
+    file = model.resolve().stat()
+    identity = (
+        PROTOCOL,
+        version(),
+        sys.prefix,
+        str(model.resolve()),
+        file.st_size,
+        file.st_mtime_ns,
+        settings.context_tokens,
+        settings.threads,
+    )
+    name = f"host{PROTOCOL}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}.sock"
+    return _private_folder(len(name)) / name
+
+
+def _private_folder(name_length: int) -> Path:
+    """A folder that belongs to this user alone; made if it is not there."""
+    user = os.getuid()
+    candidates = []
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        candidates.append(Path(runtime) / "greenfinch")
+    candidates += [Path(tempfile.gettempdir()) / f"greenfinch-{user}", Path("/tmp") / f"greenfinch-{user}"]  # noqa: S108 - ownership is checked below
+    for folder in candidates:
+        if len(os.fsencode(folder)) + 1 + name_length > LONGEST_SOCKET_PATH:
+            continue
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = folder.lstat()  # not stat: a link planted by someone else would be followed
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == user:
+                if stat.S_IMODE(found.st_mode) != 0o700:
+                    folder.chmod(0o700)
+                return folder
+        except OSError:
+            continue
+    raise HostError(
+        f"No private folder for the model host's socket could be made; tried {', '.join(map(str, candidates))}.",
+        remedy="Set XDG_RUNTIME_DIR to a folder that only you can open.",
+    )
+
+
+def start_host(model: Path, name: str, path: Path, settings: Settings) -> subprocess.Popen[bytes]:
+    """Start a host for `path`, detached: it outlives this process, and no Ctrl-C of a terminal reaches it.
+
+    Raises:
+        HostError: the process cannot be created.
+    """
+    # -P, no PYTHONPATH and a neutral working folder: a workspace with an `engine` of its own must not be imported.
+    command = [sys.executable, "-P", "-m", "engine.host", "--model", str(model.resolve()), "--name", name]
+    command += ["--socket", str(path), "--context", str(settings.context_tokens), "--threads", str(settings.threads)]
+    command += ["--idle-minutes", str(settings.host_idle_minutes)]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    try:
+        with log_path(path).open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of our own
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=environment,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise HostError(f"The model host cannot be started: {error}.") from error
+    # Reaped as soon as it ends, however long this process lives.
+    threading.Thread(target=process.wait, name="host-reaper", daemon=True).start()
+    return process
+
+
+def log_path(path: Path) -> Path:
+    """The log of the host that listens at `path`; it begins anew with each host."""
+    return path.with_suffix(".log")
+
+
+def last_words(path: Path) -> str:
+    """Why a host ended, from its log: its errors if it wrote any, else its last lines."""
+    try:
+        lines = log_path(path).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return "it left no log"
+    errors = [line.partition(" ERROR ")[2] for line in lines if " ERROR " in line]
+    chosen = errors[-1:] or [line.strip() for line in lines if line.strip()][-LOG_LINES:]
+    return " | ".join(chosen) or "its log is empty"

@@ -1,0 +1,255 @@
+"""Any server that speaks the OpenAI chat-completions protocol: the local host, llama-server, vLLM, Ollama and others.
+
+The reply's beginning (`SampleRequest.prefill`) goes out as a trailing assistant message.  Servers differ in how they
+take it; those that start the reply anew are recognised by their repeating it, and the repetition is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from engine.config import Settings
+from engine.errors import ConfigError, GenerationError
+from engine.generation.base import GeneratorInfo, Piece, SampleRequest, Usage
+from engine.generation.sse import EventReader
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 300.0  # a busy server may read a long prompt before its first word
+
+
+class OpenAIGenerator:
+    """Samples from a server, one streamed request a sample.
+
+    Args:
+        client: its base URL is the one that `chat/completions` is relative to, with a slash at its end.
+        model: the name sent with requests; empty: the first that the server lists.
+        where: how the server is called towards the user.
+        own: it is Greenfinch's host, which needs no foreign fields and counts tokens with each chunk.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, model: str, where: str, own: bool = False) -> None:
+        self._client = client
+        self._model = model
+        self._where = where
+        self._own = own
+        self._extras = not own
+
+    @classmethod
+    def remote(cls, settings: Settings) -> OpenAIGenerator:
+        """The server that `settings.endpoint` names.
+
+        Raises:
+            ConfigError: the endpoint is no URL, or the variable that should hold its key is not set.
+        """
+        url = urlsplit(settings.endpoint)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise ConfigError(
+                f"The endpoint {settings.endpoint!r} is not a URL.",
+                remedy="Set it to the server's base URL, such as http://gpu-box:8000/v1.",
+            )
+        headers = {}
+        if name := settings.endpoint_key_env:
+            if not os.environ.get(name):
+                raise ConfigError(
+                    f"The environment variable {name}, which should hold the endpoint's key, is not set.",
+                    remedy=f"Set {name}, or change the setting endpoint_key_env.",
+                )
+            headers["Authorization"] = f"Bearer {os.environ[name]}"
+        client = httpx.AsyncClient(
+            base_url=settings.endpoint.rstrip("/") + "/",
+            headers=headers,
+            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
+        )
+        return cls(
+            client, model="" if settings.model == "auto" else settings.model, where=url.netloc.rpartition("@")[2]
+        )
+
+    async def prepare(self) -> GeneratorInfo:
+        """Ask the server for its models; a server that has no such list passes if the model is named."""
+        try:
+            reply = await self._client.get("models", timeout=CONNECT_SECONDS)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        listed: list[str] = []
+        if reply.is_success:
+            try:
+                listed = [str(entry["id"]) for entry in reply.json()["data"]]
+            except (ValueError, KeyError, TypeError) as error:
+                raise GenerationError(
+                    f"{self._where} answers, but not in the OpenAI protocol.",
+                    remedy="Check the setting endpoint; its path usually ends in /v1.",
+                ) from error
+        elif reply.status_code in (401, 403) or not self._model:
+            raise self._refused(reply.status_code, reply.text)
+        if listed and self._model and self._model not in listed:
+            raise GenerationError(
+                f"{self._where} has no model {self._model!r}.", remedy=f"It offers: {', '.join(listed[:8])}."
+            )
+        if not self._model:
+            if not listed:
+                raise GenerationError(f"{self._where} offers no model.", remedy="Load one there, or name one here.")
+            self._model = listed[0]
+        return GeneratorInfo(self._model, self._where, {"protocol": "openai"})
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        """Stream one sample; closing the iterator closes the connection, which ends the sample at the server."""
+        if not self._model:
+            await self.prepare()
+        try:
+            while True:
+                async with self._client.stream("POST", "chat/completions", json=self._body(request)) as reply:
+                    if reply.is_success:
+                        stream, lines = _Stream(self._where, request.prefill, own=self._own), EventReader()
+                        async for block in reply.aiter_bytes():
+                            for data in lines.feed(block):
+                                if piece := stream.take(data):
+                                    yield piece
+                        yield stream.end()
+                        return
+                    text = (await reply.aread()).decode("utf-8", "replace")
+                    if self._extras and reply.status_code in (400, 422):
+                        self._extras = False  # a server that checks for unknown fields; once more without
+                        continue
+                    raise self._refused(reply.status_code, text)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    async def cpu_seconds(self) -> float | None:
+        """Unknown: the work is done elsewhere."""
+        return None
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    def _body(self, request: SampleRequest) -> dict[str, Any]:
+        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        if request.prefill:
+            messages.append({"role": "assistant", "content": request.prefill})
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": messages,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "seed": request.seed,
+            "max_tokens": request.max_tokens,
+        }
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.min_p and (self._own or self._extras):
+            body["min_p"] = request.min_p
+        if self._own:
+            body["stream_options"]["continuous_usage_stats"] = True
+        elif self._extras and request.prefill:  # vLLM's way of continuing a message
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
+        return body
+
+    def _refused(self, status: int, text: str) -> GenerationError:
+        try:
+            message = _message(json.loads(text))
+        except ValueError:
+            message = text.strip()[:200] or "no reason given"
+        remedy = "Check the endpoint and the model's name."
+        if status in (401, 403):
+            remedy = "Check the key: the setting endpoint_key_env names the variable that holds it."
+        elif self._own:
+            remedy = ""
+        return GenerationError(f"{self._where} refused the request ({status}): {message}", remedy=remedy)
+
+    def _unreachable(self, error: httpx.HTTPError) -> GenerationError:
+        what = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
+        return GenerationError(
+            f"{self._where} {what}: {str(error) or type(error).__name__}.",
+            remedy="Check that the server runs, or clear the setting endpoint to use the local host.",
+        )
+
+
+class _Stream:
+    """Makes pieces of the events of one streamed answer."""
+
+    def __init__(self, where: str, prefill: str, *, own: bool) -> None:
+        self._where = where
+        self._own = own
+        self._echo = _EchoFilter("" if own else prefill)
+        self._finish: str | None = None
+        self._usage: Usage | None = None
+        self._tokens = 0
+
+    def take(self, data: str) -> Piece | None:
+        """The piece in one event, if it holds any.  Without the server's count, a chunk of text is one token."""
+        event = self._parse(data)
+        self._usage = _usage(event.get("usage")) or self._usage
+        choice = next(iter(event.get("choices") or ()), None)
+        if choice is None:
+            return None
+        text = (choice.get("delta") or {}).get("content") or ""
+        self._finish = choice.get("finish_reason") or self._finish
+        counted = self._usage.completion_tokens if self._own and self._usage else self._tokens + bool(text)
+        new, self._tokens = counted - self._tokens, counted
+        text = self._echo.feed(text)
+        return Piece(text, new) if text or new else None
+
+    def end(self) -> Piece:
+        """The last piece; it makes up for tokens that came without text."""
+        if self._finish is None:
+            raise GenerationError(f"{self._where} ended the stream in the middle of a sample.", remedy="Try again.")
+        late = max(0, self._usage.completion_tokens - self._tokens) if self._usage else 0
+        return Piece(self._echo.finish(), late, "length" if self._finish == "length" else "stop", self._usage)
+
+    def _parse(self, data: str) -> dict[str, Any]:
+        try:
+            event = json.loads(data)
+        except ValueError as error:
+            raise GenerationError(f"{self._where} sent something that is not JSON: {data[:80]!r}.") from error
+        if not isinstance(event, dict):
+            raise GenerationError(f"{self._where} sent something that is not an event: {data[:80]!r}.")
+        if event.get("error"):
+            raise GenerationError(f"{self._where} reports: {_message(event)}")
+        return event
+
+
+class _EchoFilter:
+    """Drops the prefill from a reply's start, where a server repeats it."""
+
+    def __init__(self, prefill: str) -> None:
+        self._prefill = prefill.lstrip()
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Text that certainly is no repetition."""
+        if not self._prefill:
+            return text
+        self._held += text
+        begun = self._held.lstrip()
+        if len(begun) < len(self._prefill) and self._prefill.startswith(begun):
+            return ""
+        held, self._held = (begun.removeprefix(self._prefill) if begun.startswith(self._prefill) else self._held), ""
+        self._prefill = ""
+        return held
+
+    def finish(self) -> str:
+        held, self._held = self._held, ""
+        return held
+
+
+def _usage(value: object) -> Usage | None:
+    if not isinstance(value, dict):
+        return None
+    details = value.get("prompt_tokens_details") or {}
+    return Usage(
+        prompt_tokens=int(value.get("prompt_tokens") or 0),
+        cached_tokens=int(details.get("cached_tokens") or 0),
+        completion_tokens=int(value.get("completion_tokens") or 0),
+    )
+
+
+def _message(body: object) -> str:
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return str(error.get("message", error) if isinstance(error, dict) else error)

@@ -1,0 +1,234 @@
+"""The HTTP face of the host: chat completions, the model's name, and its health.
+
+A client that goes away takes its samples with it: every answer listens for the disconnect while it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anyio
+import attrs
+from anyio.streams.memory import MemoryObjectReceiveStream
+from attrs import evolve, frozen
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from engine.host.backend import Backend
+from engine.host.batcher import Batcher
+from engine.host.prompt import encode_chat
+from engine.host.protocol import ChatRequest, Envelope, ProtocolError, parse_request, usage
+from engine.host.samples import Chunk, Sample
+
+HEARTBEAT_SECONDS = 5.0  # a stream says at least this often that it lives; clients may time out on silence
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+@frozen
+class _Answer:
+    """The samples of one request, and the stream in which their chunks arrive as (choice, chunk)."""
+
+    request: ChatRequest
+    samples: tuple[Sample, ...]
+    chunks: MemoryObjectReceiveStream[tuple[int, Chunk]]
+    envelope: Envelope
+
+    def usage(self, completion_tokens: int) -> dict[str, Any]:
+        first = self.samples[0]
+        return usage(len(first.prompt), first.cached_tokens, completion_tokens)
+
+
+class _Reply(Response):
+    """Writes an answer while listening for the client's disconnect; either way no sample is left running."""
+
+    def __init__(self, batcher: Batcher, answer: _Answer) -> None:
+        super().__init__()
+        self._batcher = batcher
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def listen() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                write = _stream if self._answer.request.stream else _whole
+                await write(self._answer, scope, receive, send)
+                tasks.cancel_scope.cancel()
+        finally:
+            for sample in self._answer.samples:
+                self._batcher.cancel(sample)
+            self._answer.chunks.close()
+
+
+async def _stream(answer: _Answer, _scope: Scope, _receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def event(data: bytes) -> None:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+    counts = [0] * len(answer.samples)
+    finished = 0
+    async for index, chunk in _with_pauses(answer.chunks):
+        if chunk is None:
+            await event(b": waiting\n\n")
+            continue
+        if chunk.error is not None:
+            await event(_sse(ProtocolError(chunk.error, status=500).as_json()))
+            break
+        delta = {"content": chunk.text} if counts[index] else {"role": "assistant", "content": chunk.text}
+        counts[index] = chunk.tokens
+        choice = {"index": index, "delta": delta, "finish_reason": chunk.finish}
+        spent = answer.usage(sum(counts)) if answer.request.continuous_usage else None
+        await event(_sse(answer.envelope.chunk([choice], spent)))
+        finished += chunk.finish is not None
+        if finished == len(answer.samples):
+            if answer.request.include_usage:
+                await event(_sse(answer.envelope.chunk([], answer.usage(sum(counts)))))
+            break
+    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+
+
+async def _whole(answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    texts = [""] * len(answer.samples)
+    last = [Chunk()] * len(answer.samples)
+    async for index, chunk in answer.chunks:
+        if chunk.error is not None:
+            error = ProtocolError(chunk.error, status=500)
+            await JSONResponse(error.as_json(), status_code=error.status)(scope, receive, send)
+            return
+        texts[index] += chunk.text
+        last[index] = chunk
+        if all(c.finish is not None for c in last):
+            break
+    choices = [
+        {"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": chunk.finish}
+        for i, (text, chunk) in enumerate(zip(texts, last, strict=True))
+    ]
+    spent = answer.usage(sum(chunk.tokens for chunk in last))
+    await JSONResponse(answer.envelope.completion(choices, spent))(scope, receive, send)
+
+
+async def _with_pauses(
+    chunks: MemoryObjectReceiveStream[tuple[int, Chunk]],
+) -> AsyncIterator[tuple[int, Chunk | None]]:
+    """The chunks, and (0, None) whenever none has come for a while."""
+    while True:
+        item: tuple[int, Chunk | None] = (0, None)
+        with anyio.move_on_after(HEARTBEAT_SECONDS):
+            item = await chunks.receive()
+        yield item
+
+
+def _sse(data: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+
+
+def create_app(batcher: Batcher, *, model: str, threads: int) -> Starlette:
+    """The ASGI application; `batcher` is started and ended by whoever calls this."""
+
+    async def completions(request: Request) -> Response:
+        chat = parse_request(await _body(request))
+        return _Reply(batcher, _begin(batcher, _ready(batcher), chat, model))
+
+    async def models(_request: Request) -> Response:
+        entry = {"id": model, "object": "model", "created": started, "owned_by": "greenfinch"}
+        return JSONResponse({"object": "list", "data": [entry]})
+
+    async def health(_request: Request) -> Response:
+        stats = batcher.stats()
+        backend = batcher.backend
+        body = {
+            "status": "ok" if stats.state == "ready" else stats.state,
+            "error": batcher.error or None,
+            "model": model,
+            "pid": os.getpid(),
+            "threads": threads,
+            "device": backend.device if backend else None,
+            "context_tokens": backend.context_tokens if backend else None,
+            "cpu_seconds": time.process_time(),
+            **attrs.asdict(stats),
+        }
+        return JSONResponse(body, status_code=200 if stats.state == "ready" else 503)
+
+    started = int(time.time())
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", completions, methods=["POST"]),
+            Route("/v1/models", models),
+            Route("/health", health),
+        ],
+        exception_handlers={ProtocolError: _protocol_error, HTTPException: _http_error},
+    )
+
+
+def _ready(batcher: Batcher) -> Backend:
+    if batcher.backend is None:
+        raise ProtocolError(batcher.error or "The model is still being loaded.", code="loading", status=503)
+    return batcher.backend
+
+
+def _begin(batcher: Batcher, backend: Backend, chat: ChatRequest, model: str) -> _Answer:
+    prompt = encode_chat(backend, chat.messages)
+    left = backend.context_tokens - len(prompt)
+    if left < (chat.max_tokens or 1):
+        wanted = f" and {chat.max_tokens} for the reply" if chat.max_tokens else ""
+        raise ProtocolError(
+            f"This host's context holds {backend.context_tokens} tokens; the prompt needs {len(prompt)}{wanted}.",
+            param="messages",
+            code="context_length_exceeded",
+        )
+    send, chunks = anyio.create_memory_object_stream[tuple[int, Chunk]](math.inf)
+
+    def sink(index: int) -> Callable[[Chunk], None]:
+        return lambda chunk: send.send_nowait((index, chunk))
+
+    samples = tuple(
+        Sample(
+            prompt=prompt,
+            sampling=evolve(chat.sampling, seed=chat.sampling.seed + index),
+            max_tokens=chat.max_tokens or left,
+            stop=chat.stop,
+            sink=sink(index),
+        )
+        for index in range(chat.choices)
+    )
+    for sample in samples:
+        batcher.submit(sample)
+    return _Answer(chat, samples, chunks, Envelope.new(model))
+
+
+async def _body(request: Request) -> object:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise ProtocolError(f"The request is larger than {LARGEST_BODY} bytes.", status=413)
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise ProtocolError(f"The request is not valid JSON: {error}.") from error
+
+
+async def _protocol_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProtocolError)  # noqa: S101 - Starlette calls this for nothing else
+    return JSONResponse(error.as_json(), status_code=error.status)
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    wrapped = ProtocolError(error.detail, status=error.status_code)
+    return JSONResponse(wrapped.as_json(), status_code=error.status_code)

@@ -1,0 +1,284 @@
+"""How each test framework is driven by the agent; loaded by `runner` in the user's interpreter (CPython 3.9+)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Generator
+from typing import Any
+
+Wrapper = Generator[None, Any, None]  # a hook wrapper: it yields once, and is sent the outcome
+
+
+def run_pytest(request: dict[str, Any], reporter: Any, failure: Any) -> int:
+    """pytest on the request's files, with the user's own configuration and plug-ins; its exit status."""
+    import pytest
+
+    plugin = make_plugin(request, reporter, failure)
+    doctests = ["--doctest-modules"] if request["doctests"] else []
+    args = [*request["args"], "-q", "--tb=short", f"--rootdir={os.getcwd()}", *doctests, *request["files"]]
+    return int(pytest.main(args, plugins=[plugin]))
+
+
+LONGEST_PRINTED = 800  # characters of a failing test's own output that go with the failure
+
+# Options of the user's configuration that would keep the tests from being run each once, in this process, as asked.
+NEUTRAL: dict[str, Any] = {
+    "numprocesses": None, "dist": "no", "tx": [], "distload": False, "looponfail": False,  # xdist
+    "cov_source": [], "cov_fail_under": None, "no_cov": True,  # coverage
+    "lf": False, "failedfirst": False, "newfirst": False, "stepwise": False, "stepwise_skip": False,
+    "usepdb": False, "trace": False, "collectonly": False, "setuponly": False, "setupplan": False, "capture": "fd",
+    "xmlpath": None, "maxfail": 0, "continue_on_collection_errors": True,
+}  # fmt: skip
+
+
+def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
+    """The plug-in that tells the results; one object for one session."""
+    import pytest
+
+    expected = set(request["tests"])
+    reach = reporter.reach
+
+    def neutralise(options: Any) -> None:
+        for name, value in NEUTRAL.items():
+            if hasattr(options, name):
+                setattr(options, name, value)
+        if request["stop_at_first_failure"]:
+            options.maxfail = 1
+
+    class Plugin:
+        def __init__(self) -> None:
+            self.outcome, self.seconds, self.failure = "", 0.0, failure()
+            self.fixtures: dict[int, tuple[dict[str, None], dict[str, None]]] = {}
+            self.ids: dict[str, list[str]] = {}
+
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_load_initial_conftests(self, early_config: Any) -> Wrapper:
+            neutralise(early_config.known_args_namespace)
+            yield
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_cmdline_parse(self) -> Wrapper:
+            neutralise((yield).get_result().option)
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_make_collect_report(self, collector: Any) -> Wrapper:
+            reach.take()
+            report = (yield).get_result()
+            reached, blocked = reach.take()
+            file = collector.nodeid.partition("::")[0]
+            if report.failed:
+                lines = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+                message = (lines or report.longreprtext.strip().splitlines() or ["?"])[-1].lstrip("E").strip()
+                reporter.collection(file, [], reached, blocked, message, report.longreprtext)
+            elif reached:
+                reporter.collection(file, [], reached, blocked)
+
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> Wrapper:
+            yield
+            kept = [item for item in items if self.is_wanted(item)]
+            gone = [item for item in items if not self.is_wanted(item)]
+            if gone:
+                config.hook.pytest_deselected(items=gone)
+                items[:] = kept
+            for item in kept:
+                self.ids.setdefault(item.nodeid.partition("::")[0], []).append(item.nodeid)
+            for file, ids in self.ids.items():
+                reporter.collection(file, ids, {}, {})
+
+        def is_wanted(self, item: Any) -> bool:
+            if request["doctests"]:
+                named = item.name.partition(".py::")[2] or item.name
+                if not any(named == name or named.endswith("." + name) for name in request["doctests"]):
+                    return False
+            return not expected or item.nodeid in expected or item.nodeid.partition("::")[0] + "::*" in expected
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_fixture_setup(self, fixturedef: Any) -> Wrapper:
+            """What a fixture of wider scope reaches belongs to every test that uses it, not to the first alone."""
+            before = reach.take()
+            yield
+            during = reach.take()
+            self.fixtures[id(fixturedef)] = during
+            for kept, earlier, later in zip((reach.reached, reach.blocked), before, during):
+                kept.update({**earlier, **later})
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logstart(self) -> None:
+            self.outcome, self.seconds, self.failure = "", 0.0, failure()
+            reach.take()
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_runtest_makereport(self, item: Any, call: Any) -> Wrapper:
+            self.item = item
+            report = (yield).get_result()
+            if call.excinfo is not None and report.failed and not self.failure.message:
+                printed = f"\nprinted:\n{report.capstdout[-LONGEST_PRINTED:]}" if report.capstdout else ""
+                self.failure = failure(
+                    call.excinfo.exconly(tryshort=False), report.longreprtext + printed, call.excinfo.tb
+                )
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logreport(self, report: Any) -> None:
+            self.seconds += report.duration
+            if report.outcome == "rerun":
+                self.outcome, self.failure = "", failure()
+                return
+            if report.failed:
+                if self.outcome not in ("failed", "error"):
+                    self.outcome = "failed" if report.when == "call" else "error"
+                if not self.failure.message:
+                    self.failure = failure(report.longreprtext.strip().rpartition("\n")[2], report.longreprtext)
+            elif self.outcome not in ("failed", "error"):
+                if report.skipped:
+                    self.outcome = "xfailed" if hasattr(report, "wasxfail") else "skipped"
+                    if isinstance(report.longrepr, tuple):
+                        self.failure = failure(str(report.longrepr[2]))
+                elif report.when == "call" and self.outcome != "skipped":
+                    self.outcome = "xpassed" if hasattr(report, "wasxfail") else "passed"
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_logfinish(self, nodeid: str) -> None:
+            reached, blocked = reach.take()
+            known = getattr(getattr(self.item, "_fixtureinfo", None), "name2fixturedefs", {})
+            for definitions in known.values():
+                for definition in definitions:
+                    for kept, more in zip((reached, blocked), self.fixtures.get(id(definition), ({}, {}))):
+                        kept.update(more)
+            reporter.test(nodeid, self.outcome or "error", self.seconds, reached, blocked, self.failure)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_sessionfinish(self, exitstatus: int) -> None:
+            """Summaries and coverage reports come after this, and take longer than the tests of most judges."""
+            reporter.end(int(exitstatus))
+
+    return Plugin()
+
+
+def run_unittest(request: dict[str, Any], reporter: Any, failure: Any) -> int:
+    """unittest on the request's files, each loaded as `python -m unittest` would from the folder it belongs to."""
+    import importlib
+    import unittest
+
+    expected = set(request["tests"])
+    loaded: list[Any] = []
+    loader, suite = unittest.TestLoader(), unittest.TestSuite()
+    for file in request["files"]:
+        top, name = module_of(file)
+        if top not in sys.path:
+            sys.path.insert(0, top)
+        reporter.reach.take()
+        try:
+            module = importlib.import_module(name)
+            tests = [test for test in flatten(loader.loadTestsFromModule(module)) if not expected
+                     or test.id() in expected or file + "::*" in expected]  # fmt: skip
+        except (Exception, SystemExit) as error:
+            trouble = failure.of(error, error.__traceback__)
+            reporter.collection(file, [], *reporter.reach.take(), trouble.message, trouble.detail)
+            continue
+        suite.addTests(tests)
+        loaded += tests  # the suite forgets each one that it has run
+        reporter.collection(file, [test.id() for test in tests], *reporter.reach.take())
+
+    result = make_result(unittest, reporter, failure)
+    result.failfast = request["stop_at_first_failure"]
+    suite.run(result)
+    for test in loaded:
+        result.tell_if_untold(test)
+    return 0 if result.wasSuccessful() else 1
+
+
+def module_of(file: str) -> tuple[str, str]:
+    """The folder to import from, and the dotted name there: packages go up as far as `__init__.py` does."""
+    folder, name = os.path.split(os.path.abspath(file))
+    parts = [name[: -len(".py")]]
+    while os.path.isfile(os.path.join(folder, "__init__.py")) and folder != os.path.dirname(folder):
+        folder, name = os.path.split(folder)
+        parts.insert(0, name)
+    return folder, ".".join(parts)
+
+
+def flatten(suite: Any) -> list[Any]:
+    try:
+        return [test for part in suite if part is not None for test in flatten(part)]
+    except TypeError:
+        return [suite]
+
+
+def make_result(unittest: Any, reporter: Any, failure: Any) -> Any:
+    class Result(unittest.TestResult):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.told: set[str] = set()
+            self.shared: dict[str, tuple[dict[str, None], dict[str, None]]] = {}  # by class and module
+            self.broken: dict[str, Any] = {}  # what went wrong in setUpClass and setUpModule
+            self.note("passed")
+
+        def note(self, outcome: str, error: Any = None) -> None:
+            self.outcome = outcome
+            self.failure = failure.of(error[1], error[2]) if error else failure()
+
+        def startTest(self, test: Any) -> None:
+            super().startTest(test)
+            kept = self.shared.setdefault(f"{type(test).__module__}.{type(test).__qualname__}", ({}, {}))
+            for old, new in zip(kept, reporter.reach.take()):  # by setUpClass: it belongs to all tests of the class
+                old.update(new)
+            self.note("passed")
+            self.started = time.perf_counter()
+
+        def stopTest(self, test: Any) -> None:
+            super().stopTest(test)
+            reached, blocked = reporter.reach.take()
+            shared = self.shared[f"{type(test).__module__}.{type(test).__qualname__}"]
+            reporter.test(test.id(), self.outcome, time.perf_counter() - self.started, {**shared[0], **reached},
+                          {**shared[1], **blocked}, self.failure)  # fmt: skip
+            self.told.add(test.id())
+
+        def addError(self, test: Any, error: Any) -> None:
+            super().addError(test, error)
+            if isinstance(test, unittest.TestCase):
+                self.note("failed", error)
+            else:
+                self.note_broken(test, "error", failure.of(error[1], error[2]))
+
+        def note_broken(self, holder: Any, outcome: str, trouble: Any) -> None:
+            """`holder` stands for setUpClass or setUpModule; its id is like `setUpClass (module.Class)`."""
+            name = holder.id().partition("(")[2].rstrip(")")
+            self.broken[name] = (outcome, trouble, *reporter.reach.take())
+
+        def addFailure(self, test: Any, error: Any) -> None:
+            super().addFailure(test, error)
+            self.note("failed", error)
+
+        def addSubTest(self, test: Any, subtest: Any, error: Any) -> None:
+            super().addSubTest(test, subtest, error)
+            if error is not None:
+                self.note("failed", error)
+
+        def addSkip(self, test: Any, reason: str) -> None:
+            super().addSkip(test, reason)
+            if not isinstance(test, unittest.TestCase):
+                self.note_broken(test, "skipped", failure(reason))
+            elif self.outcome == "passed":
+                self.outcome, self.failure = "skipped", failure(reason)
+
+        def addExpectedFailure(self, test: Any, error: Any) -> None:
+            super().addExpectedFailure(test, error)
+            self.outcome = "xfailed"
+
+        def addUnexpectedSuccess(self, test: Any) -> None:
+            super().addUnexpectedSuccess(test)
+            self.outcome = "xpassed"
+
+        def tell_if_untold(self, test: Any) -> None:
+            """Tests whose class or module could not be set up never start; each is told with that failure."""
+            kind = type(test)
+            for name in (f"{kind.__module__}.{kind.__qualname__}", kind.__module__):
+                if name in self.broken and test.id() not in self.told:
+                    outcome, trouble, reached, blocked = self.broken[name]
+                    reporter.test(test.id(), outcome, 0.0, reached, blocked, trouble)
+                    return
+
+    return Result()

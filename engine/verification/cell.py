@@ -1,0 +1,126 @@
+"""A cell: the confined place one command runs in, with the workspace as the editor has it.
+
+Two kinds, in the order of preference: `namespaces` (Linux; see `namespaces.py`) and `copy` (everywhere; see
+`copies.py`).  `open_cell` finds out by trying which of them works here.  A cell knows nothing of tests.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tokenize
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+MIB = 1 << 20
+
+
+@frozen
+class Limits:
+    """What one command may use.
+
+    Attributes:
+        seconds: wall time, from its start.
+        memory_bytes: address space of each process; where a cell can watch the tree, also the sum of its memory.
+        processes: processes and threads of the tree, where a cell can count them.
+        file_bytes: size of one file. disk_bytes: of everything written, where a cell can bound it.
+        output_bytes: the command is ended when it has printed more than this.
+    """
+
+    seconds: float
+    memory_bytes: int = 2048 * MIB
+    processes: int = 256
+    file_bytes: int = 128 * MIB
+    disk_bytes: int = 512 * MIB
+    output_bytes: int = 32 * MIB
+
+
+@frozen
+class Command:
+    """What runs in a cell.
+
+    Attributes:
+        argv: program (absolute path) and arguments.
+        cwd: a folder of the workspace, at its own path.
+        request: one line of text for the command's stdin, which ends behind it.
+        environment: the whole environment of the command.
+        overlays: texts that stand in the place of files, by absolute path; the files need not exist.
+        visible: what the command needs to read from folders that a cell may replace, such as an interpreter in /tmp.
+    """
+
+    argv: tuple[str, ...]
+    cwd: Path
+    request: str
+    environment: Mapping[str, str]
+    limits: Limits
+    overlays: Mapping[Path, str] = field(factory=dict)
+    visible: tuple[Path, ...] = ()
+
+
+@frozen
+class Ended:
+    """How a command ended.
+
+    Attributes:
+        status: exit status; negative for a signal; None if the cell ended it.
+        output: stdout's other half: what it printed to stderr (and what it sent there), bounded.
+        seconds: wall time; cpu_seconds: of the whole tree, as far as the cell could count.
+        timed_out: ended at its time limit.
+        exceeded: `memory`, `processes` or `output` if it was ended for using more than its share of that.
+    """
+
+    status: int | None
+    output: str
+    seconds: float
+    cpu_seconds: float
+    timed_out: bool = False
+    exceeded: str = ""
+
+
+class Cell(Protocol):
+    """Runs commands confined.  Several may run at once; cancelling `run` ends the command's whole process tree."""
+
+    level: str
+    detail: str
+
+    async def run(self, command: Command, on_line: Callable[[str], None]) -> Ended:
+        """Run one command; `on_line` gets each line of its stdout as it comes.
+
+        Raises:
+            SandboxError: the confinement could not be set up.
+        """
+
+
+async def open_cell(root: Path, level: str = "") -> AbstractAsyncContextManager[Cell]:
+    """The strongest cell that works here for the workspace at `root`, or the one called `level`.
+
+    Raises:
+        SandboxError: if the cell called `level` does not work here.
+    """
+    from engine.verification.copies import CopyCell
+    from engine.verification.namespaces import NamespaceCell, why_not
+
+    if level == "copy" or (not level and not sys.platform.startswith("linux")):
+        return CopyCell(root)
+    reason, overlay = await why_not(root)
+    if not reason:
+        return NamespaceCell(root, overlay=overlay)
+    if level:
+        from engine.errors import SandboxError
+
+        raise SandboxError(f"Tests cannot be confined in namespaces here: {reason}.")
+    return CopyCell(root, reason)
+
+
+def encoded(text: str) -> bytes:
+    """The bytes of a source text, in the encoding that its own first lines declare (UTF-8 where they do not)."""
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        name, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return data if name.startswith("utf-8") else text.encode(name)
+    except (SyntaxError, UnicodeEncodeError, LookupError):
+        return data

@@ -1,0 +1,51 @@
+"""Verified edits, in the client's own coordinates, for the document as it is."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from engine.events import Outcome
+from engine.languages.base import TextEdit
+from lsp_server.client import Applied, Client
+from lsp_server.documents import Document, Encoding, position_at
+
+_ANNOTATION = "greenfinch"
+
+
+def protocol_edits(text: str, edits: tuple[TextEdit, ...], encoding: Encoding) -> list[types.TextEdit]:
+    """The engine's edits of `text`, with positions in `encoding`."""
+    return [
+        types.TextEdit(
+            types.Range(position_at(text, edit.start, encoding), position_at(text, edit.end, encoding)), edit.new_text
+        )
+        for edit in edits
+    ]
+
+
+def workspace_edit(document: Document, edits: list[types.TextEdit], label: str, client: Client) -> types.WorkspaceEdit:
+    """One document's edits in the best form that the client takes: annotated, versioned, or plain."""
+    if not client.takes_document_changes:
+        return types.WorkspaceEdit(changes={document.uri: edits})
+    identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
+    if not client.takes_annotations:
+        return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, list(edits))])
+    annotated = [types.AnnotatedTextEdit(_ANNOTATION, edit.range, edit.new_text) for edit in edits]
+    annotation = types.ChangeAnnotation("Greenfinch", needs_confirmation=False, description=label)
+    return types.WorkspaceEdit(
+        document_changes=[types.TextDocumentEdit(identifier, list(annotated))],
+        change_annotations={_ANNOTATION: annotation},
+    )
+
+
+async def apply(client: Client, document: Document, outcome: Outcome) -> Applied:
+    """Put a winner into its document, if that still is the text on which the winner passed."""
+    if not _same_text(document.source, outcome.base):
+        return Applied(False, "the document has changed since the tests passed")
+    edits = protocol_edits(outcome.base, outcome.edits, document.position_codec.encoding)
+    edit = workspace_edit(document, edits, outcome.proof, client)
+    return await client.apply(types.ApplyWorkspaceEditParams(edit, label=outcome.proof))
+
+
+def _same_text(one: str, other: str) -> bool:
+    """Equal but for the form of line ends, which positions in lines and columns do not depend on."""
+    return one == other or one.replace("\r\n", "\n") == other.replace("\r\n", "\n")

@@ -1,0 +1,122 @@
+"""What a run without a winner leaves behind: a Markdown report with the best attempt and all that was tried."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+
+import platformdirs
+
+from engine.events import (
+    CandidateRejected,
+    CandidateStarted,
+    CandidateTested,
+    Event,
+    JudgeFound,
+    ModelReady,
+    Outcome,
+)
+
+logger = logging.getLogger(__name__)
+_KEPT = 20
+
+
+class Story:
+    """Gathers a run's events for its report."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._judge: JudgeFound | None = None
+        self._model: ModelReady | None = None
+        self._started: dict[int, CandidateStarted] = {}
+        self._results: dict[int, str] = {}
+
+    def add(self, event: Event) -> None:
+        match event:
+            case JudgeFound():
+                self._judge = event
+            case ModelReady():
+                self._model = event
+            case CandidateStarted(number=number):
+                self._started[number] = event
+            case CandidateRejected(number=number, reason=reason):
+                self._results[number] = f"refused before any test: {reason}"
+            case CandidateTested(number=number, tests_passed=passed, tests_total=total, message=message):
+                self._results[number] = f"{passed}/{total} tests" + (f": {message}" if message else "")
+            case _:
+                pass
+
+    def summary(self, outcome: Outcome) -> str:
+        """One line for a message box."""
+        line = f"{self._label}: {outcome.reason or 'no candidate passed'}"
+        best = outcome.best
+        if best is None:
+            return line
+        line += f"  Best attempt: {best.tests_passed}/{best.tests_total} tests."
+        if best.failure is not None:
+            line += f"  First failure: {best.failure.id}: {best.failure.message}"
+        return line
+
+    def markdown(self, outcome: Outcome) -> str:
+        """The whole report."""
+        parts = [f"# Greenfinch: `{self._label}` is as it was", outcome.reason or "No candidate passed."]
+        best = outcome.best
+        if best is not None:
+            parts.append(f"## Best attempt: candidate {best.number}, {best.tests_passed}/{best.tests_total} tests")
+            parts.append(_fenced(best.diff, "diff"))
+            if best.failure is not None:
+                parts.append(f"First test that it fails: `{best.failure.id}`")
+                parts.append(_fenced(best.failure.detail or best.failure.message))
+        parts.append("## What was tried")
+        parts.append("\n".join(self._tried()) or "No candidate was sampled.")
+        parts.append("## How")
+        parts.append("\n".join(self._how(outcome)))
+        return "\n\n".join(parts) + "\n"
+
+    def _tried(self) -> list[str]:
+        lines = []
+        for number, started in sorted(self._started.items()):
+            parent = f" from {started.parent}" if started.parent is not None else ""
+            result = " ".join(self._results.get(number, "not finished").split())
+            lines.append(f"- candidate {number} ({started.origin}{parent}): {result}")
+        return lines
+
+    def _how(self, outcome: Outcome) -> list[str]:
+        lines = [f"- {outcome.candidates} candidates, {outcome.tokens} tokens, {outcome.seconds:.1f} s"]
+        if outcome.energy_label:
+            lines[0] += f", {outcome.energy_wh:.3f} Wh ({outcome.energy_label})"
+        if self._model is not None:
+            lines.append(f"- model: {self._model.info.model}, {self._model.info.where}")
+        if self._judge is not None:
+            judge = self._judge
+            lines.append(f"- judge: {judge.tests} tests ({judge.framework}) in {', '.join(judge.files)}")
+            lines.append(f"- interpreter: {judge.python}; confinement: {judge.sandbox}")
+            lines += [f"- left out: {test}: {reason}" for test, reason in {**judge.blocked, **judge.excluded}.items()]
+        if outcome.record:
+            lines.append(f"- record: {outcome.record}")
+        return lines
+
+
+def save(label: str, markdown: str) -> Path | None:
+    """Keep a report in the user's cache, the latest few of them; None if that is not possible."""
+    folder = platformdirs.user_cache_path("greenfinch") / "reports"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = sorted(folder.glob("*.md"), key=lambda path: path.stat().st_mtime)
+        for path in old[: max(0, len(old) - _KEPT + 1)]:
+            path.unlink(missing_ok=True)
+        name = re.sub(r"\W+", "-", label).strip("-") or "report"
+        path = folder / f"{name}-{os.getpid()}.md"
+        path.write_text(markdown, "utf-8")
+    except OSError as error:
+        logger.warning("the report could not be kept: %s", error)
+        return None
+    return path
+
+
+def _fenced(text: str, language: str = "") -> str:
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -1,0 +1,192 @@
+"""What jobs do: drive the engine, show how it goes, and bring its outcome into the editor."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Hashable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from attrs import frozen
+from lsprotocol.types import MessageType
+from pygls.uris import from_fs_path
+
+from engine.errors import GenerationError, StaleTargetError
+from engine.events import Outcome
+from engine.languages.base import Solution
+from lsp_server import edits, reports
+from lsp_server.jobs import Job, JobRefusedError, cause_of
+from lsp_server.places import Place
+from lsp_server.progress import Narrator
+
+if TYPE_CHECKING:
+    from engine.session import Engine, ImplementRequest
+    from lsp_server.server import GreenfinchServer
+
+Stream = AbstractAsyncContextManager[Any]
+_CLOSE_SECONDS = 5.0
+_AGAIN = "A code action there verifies it on the text as it is now, and applies it."
+
+
+class _PullEndedError(Exception):
+    """Raised into a pull whose job was cancelled."""
+
+
+@frozen
+class Offer:
+    """A winner that is not in its document, and can be verified and applied again."""
+
+    solution: Solution
+    proof: str
+
+
+class Worker:
+    """Starts the jobs that implement targets, and keeps what could not be applied.
+
+    Attributes:
+        offers: by the key of their place.
+    """
+
+    def __init__(self, server: GreenfinchServer) -> None:
+        self._server = server
+        self._client = server.client
+        self.offers: dict[Hashable, Offer] = {}
+
+    def implement(self, place: Place) -> Job:
+        """Start implementing a target.
+
+        Raises:
+            JobRefusedError: a job is at work there.
+        """
+        self.offers.pop(place.key, None)
+        return self._start(place, lambda engine, request: engine.implement(request))
+
+    def reapply(self, place: Place) -> Job:
+        """Start to confirm the offered winner on the text as it is now, and to apply it.
+
+        Raises:
+            JobRefusedError: nothing is offered, or a job is at work there.
+        """
+        offer = self.offers.get(place.key)
+        if offer is None:
+            raise JobRefusedError(f"No verified implementation of {place.label} waits to be applied.")
+        return self._start(place, lambda engine, request: engine.reapply(request, offer.solution))
+
+    def pull(self, name: str | None) -> Job:
+        """Start to bring a model onto this machine; without a name the one that the settings ask for.
+
+        Raises:
+            ModelError: there is no such model.
+            JobRefusedError: it is being pulled.
+        """
+        from engine.models import catalogue
+
+        known = catalogue.load()
+        setting = self._server.settings.current.model
+        entry = known.entry(name or (known.default if setting == "auto" else setting))
+        return self._server.jobs.start(
+            entry.name, ("model", entry.name), f"Greenfinch: pulling {entry.name}", self._pull
+        )
+
+    async def _pull(self, job: Job) -> None:
+        from engine.models.pull import pull
+
+        def progress(done: int, size: int, activity: str) -> None:  # in the worker thread
+            if job.scope.cancel_called:
+                raise _PullEndedError
+            line = f"{done / 1e6:,.0f} of {size / 1e6:,.0f} MB {activity}"
+            anyio.from_thread.run_sync(job.say, line)
+
+        try:
+            await anyio.to_thread.run_sync(lambda: pull(job.label, progress=progress))
+        except _PullEndedError:
+            job.finish("cancelled", "cancelled; what was downloaded is kept")
+            return
+        job.finish("passed", f"The model {job.label} is ready.")
+        self._client.tell(job.message)
+
+    def _start(self, place: Place, stream: Callable[[Engine, ImplementRequest], Stream]) -> Job:
+        async def work(job: Job) -> None:
+            await self._work(job, place, stream)
+
+        return self._server.jobs.start(place.label, place.key, f"Greenfinch: {place.label}", work)
+
+    async def _work(self, job: Job, place: Place, stream: Callable[[Engine, ImplementRequest], Stream]) -> None:
+        story = reports.Story(place.label)
+        try:
+            outcome = await self._drive(job, place, story, stream)
+        except StaleTargetError as error:
+            job.finish("not applied", str(error))
+            self._client.tell(f"{place.label}: {error}", MessageType.Warning)
+            return
+        if outcome.passed:
+            await self._apply(job, place, outcome)
+        else:
+            await self._report(job, place, outcome, story)
+
+    async def _drive(
+        self, job: Job, place: Place, story: reports.Story, stream: Callable[[Engine, ImplementRequest], Stream]
+    ) -> Outcome:
+        settings = await self._server.settings.ready()
+        narrator = Narrator(settings.candidates)
+        # Loaded here, by the first job, so that the server starts quickly; in a thread, so that it goes on answering.
+        session = await anyio.to_thread.run_sync(importlib.import_module, "engine.session")
+        request = session.ImplementRequest(
+            root=place.root,
+            path=place.target.path,
+            qualname=place.target.qualname,
+            buffers=self._server.documents.buffers,
+            python_hint=self._server.settings.python_hint,
+        )
+        engine = session.Engine(settings)
+        outcome: Outcome | None = None
+        try:
+            async with stream(engine, request) as events:
+                async for event in events:
+                    story.add(event)
+                    if (line := narrator.line(event)) is not None:
+                        job.say(line)
+                    if isinstance(event, Outcome):
+                        outcome = event
+        except ExceptionGroup as group:  # a stream's task group wraps what comes out of it
+            raise cause_of(group) from group
+        finally:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await engine.aclose()
+        if outcome is None:
+            raise GenerationError("The run ended without an outcome.")
+        return outcome
+
+    async def _apply(self, job: Job, place: Place, outcome: Outcome) -> None:
+        job.say("applying the edit")
+        document = self._server.documents.get_text_document(place.uri)
+        applied = await edits.apply(self._client, document, outcome)
+        if applied.ok:
+            self.offers.pop(place.key, None)
+            job.finish("passed", outcome.proof)
+            self._client.tell(outcome.proof)
+            return
+        if outcome.solution is not None:
+            self.offers[place.key] = Offer(outcome.solution, outcome.proof)
+        job.report = f"# Greenfinch: `{place.label}`\n\n{outcome.proof}\n\n```diff\n{outcome.edit or ''}\n```\n"
+        job.finish("not applied", f"Verified, but not applied: {applied.reason}.")
+        self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
+
+    async def _report(self, job: Job, place: Place, outcome: Outcome, story: reports.Story) -> None:
+        if outcome.solution is not None:  # it passed, and then its target changed under it
+            self.offers[place.key] = Offer(outcome.solution, outcome.proof or "it passed before the text changed")
+            job.finish("not applied", f"Not applied: {outcome.reason}.")
+            self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
+            return
+        job.report = story.markdown(outcome)
+        job.finish("not passed", story.summary(outcome))
+        self._client.tell(job.message, MessageType.Warning)
+        await self.show(job, take_focus=False)
+
+    async def show(self, job: Job, *, take_focus: bool = True) -> None:
+        """Open a job's report in the editor, or else put it into the editor's log."""
+        path = await anyio.to_thread.run_sync(reports.save, job.label, job.report)
+        uri = from_fs_path(str(path)) if path is not None else None
+        if uri is None or not await self._client.show(uri, take_focus=take_focus):
+            self._client.log(job.report, MessageType.Info)

@@ -1,0 +1,158 @@
+"""What the menu offers, and why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lsp.editor import capabilities, editor
+from lsprotocol import types
+
+pytestmark = pytest.mark.anyio
+
+GENERATE = "Generate & verify implementation"
+REWRITE = "refactor.rewrite.greenfinch"
+
+
+def _titles(actions: list[types.CodeAction]) -> list[tuple[str, str]]:
+    return [(action.title, getattr(action.kind, "value", action.kind)) for action in actions]
+
+
+async def test_a_stub_is_offered_as_refactoring_and_as_quick_fix(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        actions = await window.actions(uri, "...")
+        assert _titles(actions) == [(GENERATE, REWRITE), (GENERATE, "quickfix")]
+        assert all(action.disabled is None and action.command is not None for action in actions)
+
+
+async def test_a_function_with_a_body_is_offered_as_refactoring_only(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        assert _titles(await window.actions(uri, "def done")) == [(GENERATE, REWRITE)]
+
+
+async def test_only_the_kinds_asked_for_are_listed(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        assert _titles(await window.actions(uri, "...", ["quickfix"])) == [(GENERATE, "quickfix")]
+        assert _titles(await window.actions(uri, "...", ["refactor"])) == [(GENERATE, REWRITE)]
+        assert await window.actions(uri, "...", ["source.organizeImports"]) == []
+        assert await window.actions(uri, "...", ["refactor.rewrite.green"]) == []
+
+
+async def test_a_method_a_class_and_a_file_each_have_their_own(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        method = await window.action(uri, "def put", GENERATE)
+        assert method.command.arguments[0]["qualname"] == "Box.put"
+        whole_class = await window.action(uri, "class Box", "Implement all stubs in this class")
+        assert whole_class.command.arguments[0]["qualname"] == "Box"
+        whole_file = await window.action(uri, '"""Words', "Implement all stubs in this file")
+        assert whole_file.command.arguments[0]["qualname"] == ""
+
+
+async def test_a_half_typed_file_still_offers_its_whole_functions(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        window.type(uri, "def done():", "def half(a, \n\ndef done():")
+        assert await window.action(uri, "def slugify", GENERATE)
+
+
+async def test_a_signature_that_cannot_be_read_is_explained(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        window.type(uri, "def slugify(title):", "def slugify(title")
+        (action,) = await window.actions(uri, "def slugify")
+        assert action.disabled is not None and "syntax error" in action.disabled.reason
+        assert action.command is None
+
+
+async def test_without_a_test_the_reason_says_where_it_looked(project: Path, script) -> None:
+    (project / "lonely.py").write_text("def unheard_of():\n    ...\n")
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("lonely.py")
+        actions = await window.actions(uri, "def")
+        assert actions and all(action.disabled is not None for action in actions)
+        assert "unheard_of" in actions[0].disabled.reason
+        assert str(project) in actions[0].disabled.reason and "test_*.py" in actions[0].disabled.reason
+
+
+async def test_a_test_that_is_only_in_an_unsaved_buffer_counts(project: Path, script) -> None:
+    (project / "lonely.py").write_text("def unheard_of():\n    ...\n")
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("lonely.py")
+        tests = window.open("test_words.py")
+        window.replace_all(tests, "from lonely import unheard_of\n\ndef test():\n    assert unheard_of() == 1\n")
+        actions = await window.actions(uri, "def")
+        assert actions and all(action.disabled is None for action in actions)
+
+
+async def test_without_the_model_the_offer_is_to_pull_it(project: Path, tmp_path: Path) -> None:
+    environment = {"GREENFINCH_MODELS": str(tmp_path / "no models")}
+    async with editor(project, environment=environment) as window:
+        uri = window.open("words.py")
+        generate, pull = await window.actions(uri, "...", [REWRITE])
+        assert generate.disabled is not None and "greenfinch models pull" in generate.disabled.reason
+        assert pull.title.startswith("Pull the model qwen2.5-coder-0.5b (491 MB")
+        assert pull.command.command == "greenfinch.pullModel"
+
+
+async def test_a_client_that_cannot_show_disabled_actions_gets_none(project: Path, script) -> None:
+    (project / "lonely.py").write_text("def unheard_of():\n    ...\n")
+    plain = capabilities(text_document__code_action__disabled_support=None)
+    async with editor(project, plain, environment=script("")) as window:
+        assert await window.actions(window.open("lonely.py"), "def") == []
+
+
+async def test_a_client_without_any_capability_gets_plain_commands(project: Path, script) -> None:
+    async with editor(project, types.ClientCapabilities(), environment=script("")) as window:
+        uri = window.open("words.py")
+        (command,) = await window.actions(uri, "...")
+        assert isinstance(command, types.Command) and command.title == GENERATE
+
+
+async def test_other_files_and_blank_places_offer_nothing(project: Path, script) -> None:
+    (project / "notes.txt").write_text("def slugify\n")
+    (project / "full.py").write_text("# slugify\n\nx = 1\n")
+    async with editor(project, environment=script("")) as window:
+        assert await window.actions(window.open("notes.txt"), "def") == []
+        assert await window.actions(window.open("full.py"), "x = 1") == []
+
+
+async def test_listing_runs_no_code_of_the_users(project: Path, tmp_path: Path, script) -> None:
+    witness = tmp_path / "witness"
+    mark = f"open({str(witness)!r}, 'w').close()\n"
+    for name in ("conftest.py", "words.py", "test_words.py"):
+        path = project / name
+        path.write_text(mark + (path.read_text() if path.exists() else ""))
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py")
+        assert await window.actions(uri, "def slugify")
+        assert await window.actions(uri, "class Box")
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_positions_behind_emoji_cjk_and_form_feeds_are_understood(project: Path, script, encoding: str) -> None:
+    offered = capabilities(general__position_encodings=[encoding])
+    async with editor(project, offered, environment=script("")) as window:
+        assert window.encoding == encoding
+        uri = window.open("words.py")
+        window.type(uri, '"""Words."""', '"""Words 🐦🐦 漢字."""\n\x0c\nA = "🐦\u2028漢"; B = "x"')
+        window.type(uri, 'B = "x"', 'B = "🐦"; C = 1')
+        window.type(uri, "def slugify(title):", "def slugify(title): # 🐦")
+        action = await window.action(uri, "...", GENERATE)
+        assert action.command.arguments[0]["qualname"] == "slugify"
+        window.type(uri, "class Box:", 'class Box:\n    """漢字🐦"""; SIZE = "🐦"\n')
+        action = await window.action(uri, "def count", GENERATE)
+        assert action.command.arguments[0]["qualname"] == "Box.count"
+
+
+async def test_a_document_that_is_no_file_is_refused_clearly(project: Path, script) -> None:
+    async with editor(project, environment=script("")) as window:
+        item = types.TextDocumentItem("untitled:Untitled-1", "python", 1, "def f():\n    ...\n")
+        window.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+        argument = {"uri": item.uri, "position": {"line": 0, "character": 5}}
+        answer = await window.run("greenfinch.implement", argument)
+        assert answer["job"] is None and "not a file" in answer["reason"] and "Save it" in answer["reason"]

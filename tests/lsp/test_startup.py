@@ -1,0 +1,107 @@
+"""The server is there at once, stays small, and goes when its client does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from lsp.editor import SERVE, editor
+
+pytestmark = pytest.mark.anyio
+
+SECONDS_TO_INITIALIZE = 0.7
+MOST_RESIDENT = 120e6  # bytes
+
+
+def _message(method: str, number: int | None = None, **params: object) -> bytes:
+    body = {"jsonrpc": "2.0", "method": method, "params": params}
+    text = json.dumps(body if number is None else {**body, "id": number}).encode()
+    return b"Content-Length: %d\r\n\r\n%s" % (len(text), text)
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder)
+
+
+def _initialize(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(_message("initialize", 1, processId=None, rootUri=None, capabilities={}))
+    server.stdin.flush()
+    length = 0
+    while header := server.stdout.readline().strip():
+        if header.lower().startswith(b"content-length"):
+            length = int(header.split(b":")[1])
+    assert b'"capabilities"' in server.stdout.read(length)
+
+
+def test_initialize_is_answered_within_seven_tenths_of_a_second(tmp_path: Path) -> None:
+    times = []
+    for _ in range(5):  # the best of a few, and CPU time if all were slow: others' load is not the server's doing
+        began = time.perf_counter()
+        with _start(tmp_path) as server:
+            _initialize(server)
+            elapsed = time.perf_counter() - began
+            used = psutil.Process(server.pid).cpu_times()
+            server.kill()
+        times.append(min(elapsed, used.user + used.system))
+        if elapsed < SECONDS_TO_INITIALIZE:
+            break
+    assert min(times) < SECONDS_TO_INITIALIZE
+
+
+async def test_server_stays_small_after_a_job_and_never_loads_model_code(project: Path, script) -> None:
+    async with editor(project, environment=script('    return "-".join(title.lower().split())\n')) as window:
+        uri = window.open("words.py")
+        job = await window.choose(await window.action(uri, "def slugify", "Generate"))
+        assert (await window.ended(job["job"]))["state"] == "passed"
+        server = psutil.Process(window.pid)
+        assert server.memory_info().rss < MOST_RESIDENT
+        mapped = {Path(region.path).name for region in server.memory_maps()}
+        assert not [name for name in mapped if "llama" in name or "ggml" in name or "multiarray" in name]
+
+
+async def test_server_ends_with_status_zero_after_shutdown_and_exit(project: Path) -> None:
+    async with editor(project) as window:
+        assert await window.exit() == 0
+
+
+async def test_exit_without_shutdown_is_an_error_status(project: Path) -> None:
+    async with editor(project) as window:
+        window.client.exit(None)
+        assert await window.client._server.wait() == 1
+
+
+def test_server_ends_when_its_client_is_gone(tmp_path: Path) -> None:
+    with _start(tmp_path) as server:
+        _initialize(server)
+        assert server.stdin is not None
+        server.stdin.close()
+        assert server.wait(5) == 1
+        assert server.stderr is not None and b"Traceback" not in server.stderr.read()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_server_ends_on_a_signal_though_its_client_is_silent(tmp_path: Path) -> None:
+    with _start(tmp_path) as server:
+        _initialize(server)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(5) == 1
+
+
+def test_a_request_that_cannot_be_read_is_answered_with_an_error(project: Path) -> None:
+    with _start(project) as server:
+        _initialize(server)
+        assert server.stdin is not None and server.stdout is not None
+        server.stdin.write(_message("textDocument/codeAction", 7, textDocument=5))
+        server.stdin.flush()
+        header = server.stdout.readline()
+        server.stdout.readline(), server.stdout.readline()
+        answer = json.loads(server.stdout.read(int(header.split(b":")[1])))
+        assert answer["id"] == 7 and "error" in answer
+        server.kill()
