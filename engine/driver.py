@@ -37,7 +37,8 @@ from engine.prompting import build_prompt
 from engine.record import Recorder, header, new_run_id
 from engine.sampling import Sampled, Sampler
 from engine.search import Attempt, Decision, Repair, State, decide
-from engine.verification.base import Baseline, TestResult, Verdict
+from engine.verification.base import Baseline, Judge, TestResult, Verdict
+from engine.verification.blocked import leave_out_blocked
 from engine.verification.gate import Gate, Refused
 from engine.verification.interpreter import Interpreter, find_interpreter
 from engine.verification.nominate import nomination
@@ -207,21 +208,37 @@ class Run:
             looked_in=nominated.looked_in,
         )
         self._test_cpu += baseline.verdict.cpu_seconds
-        judge = baseline.judge
+        self._python, self._sandbox = interpreter.label, verifier.level
+        failing = baseline.verdict.tests_total - baseline.verdict.tests_passed
+        self._tell_judge(baseline.judge, failing, baseline.verdict.seconds)
+        return baseline
+
+    def _tell_judge(self, judge: Judge, failing: int, seconds: float) -> None:
+        self._judge = judge
         self._emit(
             JudgeFound(
                 tests=len(judge.tests),
-                failing=baseline.verdict.tests_total - baseline.verdict.tests_passed,
+                failing=failing,
                 files=tuple(_relative(file, self._root) for file in judge.files),
                 framework=judge.framework,
-                python=interpreter.label,
-                sandbox=verifier.level,
-                seconds=baseline.verdict.seconds,
+                python=self._python,
+                sandbox=self._sandbox,
+                seconds=seconds,
                 blocked=dict(judge.blocked),
                 excluded=dict(judge.excluded),
             )
         )
-        return baseline
+
+    def _without_blocked(self, verdict: Verdict, snapshot: Snapshot, text: str) -> Verdict:
+        """The verdict over the tests that no other stub blocks; from now on they alone are the judge."""
+
+        def read(path: Path) -> str:
+            return text if path == self._path else snapshot.read(path)
+
+        judge, verdict = leave_out_blocked(self._judge, verdict, self._language, self._target, self._root, read)
+        if judge != self._judge:
+            self._tell_judge(judge, verdict.tests_total - verdict.tests_passed, verdict.seconds)
+        return verdict
 
     # -- the search
 
@@ -308,13 +325,11 @@ class Run:
         candidate.solution, candidate.text = admitted.solution, admitted.text
         self._set_status(candidate, "testing")
         async with self._test_slots:
-            verdict = await verifier.run(
-                baseline.judge,
-                {**snapshot.overlays, self._path: admitted.text},
-                time_limit=baseline.time_limit,
-            )
-        candidate.verdict = verdict
+            texts = {**snapshot.overlays, self._path: admitted.text}
+            verdict = await verifier.run(self._judge, texts, time_limit=baseline.time_limit)
         self._test_cpu += verdict.cpu_seconds
+        verdict = self._without_blocked(verdict, snapshot, admitted.text)
+        candidate.verdict = verdict
         failure = verdict.first_failure
         candidate.attempt = evolve(
             candidate.attempt,
@@ -369,10 +384,10 @@ class Run:
             if target is None:
                 return None
             text = self._language.render(snapshot.text, target, candidate.solution)
-            stamps = Stamps.of(baseline.judge.files, self._root)
+            stamps = Stamps.of(self._loaded(baseline), self._root)
             async with self._test_slots:
                 verdict = await verifier.run(
-                    baseline.judge, {**snapshot.overlays, self._path: text}, time_limit=baseline.time_limit
+                    self._judge, {**snapshot.overlays, self._path: text}, time_limit=baseline.time_limit
                 )
             self._test_cpu += verdict.cpu_seconds
             unchanged = Snapshot.take(self._path, self._buffers()) == snapshot and stamps.still_hold()
@@ -383,6 +398,12 @@ class Run:
             if verdict.passed and unchanged:
                 return _Confirmed(snapshot.text, text, target, verdict)
         return None
+
+    def _loaded(self, baseline: Baseline) -> set[Path]:
+        """The files that the tests are known to read: if one is written meanwhile, a verdict is out of date."""
+        verdicts = [baseline.verdict, *(c.verdict for c in self._candidates if c.verdict is not None)]
+        loaded = {self._root / name for verdict in verdicts for name in verdict.loaded}
+        return loaded | set(baseline.judge.files)
 
     def _relocated(self, text: str) -> Target | None:
         """The target in a text that may have changed around it; None if the target itself did."""
@@ -412,6 +433,8 @@ class Run:
         if winner is not None:
             candidate, confirmed = winner
             number, total = candidate.attempt.number, confirmed.verdict.tests_total
+            waiting = len(self._judge.blocked)
+            left_out = f", {waiting} left out" if waiting else ""
             solution = candidate.solution
             outcome = Outcome(
                 passed=True,
@@ -420,7 +443,7 @@ class Run:
                 edit=unified_diff(confirmed.base, confirmed.text, _relative(self._path, self._root)),
                 reason="",
                 proof=(
-                    f"{self._target.label}: {total}/{total} tests pass (candidate {number} of "
+                    f"{self._target.label}: {total}/{total} tests pass{left_out} (candidate {number} of "
                     f"{len(self._candidates)}, {seconds:.1f} s, {energy.watt_hours:.2g} Wh {energy.label})"
                 ),
                 winner=number,

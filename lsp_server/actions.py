@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import threading
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ class Actions:
 
     def __init__(self, server: GreenfinchServer) -> None:
         self._server = server
+        self._looking = threading.Lock()  # a search that was not waited for goes on; no second one beside it
 
     async def listing(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         """The actions for a range, in the form that this client takes."""
@@ -98,7 +100,10 @@ class Actions:
 
     def _on_definition(self, params: types.CodeActionParams) -> bool:
         """Whether the user points at a definition; anywhere else nothing to offer needs no explanation."""
-        lines = self._server.documents.get_text_document(params.text_document.uri).lines
+        try:
+            lines = self._server.documents.get_text_document(params.text_document.uri).lines
+        except OSError:
+            return False
         line = params.range.start.line
         return line < len(lines) and _DEFINITION.match(lines[line]) is not None
 
@@ -124,7 +129,12 @@ class Actions:
         def look() -> None:
             from engine.verification.nominate import nomination  # loaded on first use
 
-            found = nomination(place.root, buffers, place.target.path, place.names)
+            if not self._looking.acquire(timeout=_LOOK_SECONDS):
+                return
+            try:
+                found = nomination(place.root, buffers, place.target.path, place.names)
+            finally:
+                self._looking.release()
             if found.files:
                 return
             if any(">>>" in (function.docstring or "") for function in place.target.functions):

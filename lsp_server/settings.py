@@ -36,7 +36,8 @@ class ClientSettings:
         self._options: Mapping[str, Any] = {}
         self._configuration: Mapping[str, Any] = {}
         self._told: set[str] = set()
-        self._ready = anyio.Event()
+        self._started = anyio.Event()
+        self._fetching = anyio.Lock()
         self.current = self._base
         self.python_hint = ""
 
@@ -56,7 +57,7 @@ class ClientSettings:
         try:
             await self._fetch()
         finally:
-            self._ready.set()
+            self._started.set()
         await self._client.watch_configuration()
 
     async def changed(self, pushed: Any) -> None:
@@ -70,11 +71,14 @@ class ClientSettings:
     async def ready(self) -> Settings:
         """The settings, once the client had time to send its own."""
         with anyio.move_on_after(_READY_SECONDS):
-            await self._ready.wait()
+            await self._started.wait()
+            async with self._fetching:
+                pass
         return self.current
 
     async def _fetch(self) -> None:
-        answer = await self._client.configuration(SECTION, "python")
+        async with self._fetching:
+            answer = await self._client.configuration(SECTION, "python")
         if answer is None:
             return
         own, python = (_mapping(values) for values in answer)

@@ -59,7 +59,6 @@ class Worker:
         Raises:
             JobRefusedError: a job is at work there.
         """
-        self.offers.pop(place.key, None)
         return self._start(place, lambda engine, request: engine.implement(request))
 
     def reapply(self, place: Place) -> Job:
@@ -123,7 +122,7 @@ class Worker:
         if outcome.passed:
             await self._apply(job, place, outcome)
         else:
-            await self._report(job, place, outcome, story)
+            self._report(job, place, outcome, story)
 
     async def _drive(
         self, job: Job, place: Place, story: reports.Story, stream: Callable[[Engine, ImplementRequest], Stream]
@@ -173,16 +172,17 @@ class Worker:
         job.finish("not applied", f"Verified, but not applied: {applied.reason}.")
         self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
 
-    async def _report(self, job: Job, place: Place, outcome: Outcome, story: reports.Story) -> None:
+    def _report(self, job: Job, place: Place, outcome: Outcome, story: reports.Story) -> None:
         if outcome.solution is not None:  # it passed, and then its target changed under it
             self.offers[place.key] = Offer(outcome.solution, outcome.proof or "it passed before the text changed")
             job.finish("not applied", f"Not applied: {outcome.reason}.")
             self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
             return
+        self.offers.pop(place.key, None)  # what was offered, if this was it, does not pass any more
         job.report = story.markdown(outcome)
         job.finish("not passed", story.summary(outcome))
         self._client.tell(job.message, MessageType.Warning)
-        await self.show(job, take_focus=False)
+        self._server.jobs.background(lambda: self.show(job, take_focus=False))
 
     async def show(self, job: Job, *, take_focus: bool = True) -> None:
         """Open a job's report in the editor, or else put it into the editor's log."""

@@ -35,7 +35,8 @@ class TestResult:
         reached: names (see `Baseline`) of the instrumented functions that ran during this test.
         blocked_by: instrumented stubs other than the target that the test itself called (the target was not on the
             stack), in the order of the calls.
-        frames: where it failed: (path, line) of the traceback's frames inside the workspace, outermost first.
+        frames: where it failed: (path, line) of the traceback's frames inside the workspace, outermost first; paths
+            relative to the workspace.
     """
 
     __test__ = False
@@ -66,6 +67,7 @@ class Verdict:
         seconds: wall time of the whole run; cpu_seconds: CPU time of its process tree.
         timed_out: the run was ended because it reached its time limit.
         decided_by: how, e.g. `pytest in namespaces`.
+        loaded: the workspace's own files that the tests imported, relative to it.
     """
 
     passed: bool
@@ -76,6 +78,7 @@ class Verdict:
     cpu_seconds: float = 0.0
     timed_out: bool = False
     decided_by: str = ""
+    loaded: tuple[str, ...] = ()
 
     @property
     def tests_passed(self) -> int:

@@ -41,6 +41,7 @@ class Told:
     on_result: Callable[[TestResult], None] | None = None
     tests: list[TestResult] = field(factory=list)
     loaded: list[Loaded] = field(factory=list)
+    loaded_files: tuple[str, ...] = ()
     status: int | None = None
 
     def feed(self, line: str) -> None:
@@ -60,6 +61,7 @@ class Told:
                     told[name] = tuple(told[name])
                 self.loaded.append(Loaded(**told))
             elif kind == "end" and told["count"] == len(self.tests):
+                self.loaded_files = tuple(map(str, told["loaded"]))
                 self.status = int(told["status"])
         except (ValueError, KeyError, TypeError, AttributeError):
             return
@@ -226,6 +228,7 @@ def verdict(judge: Judge, told: Told, ended: Ended, *, decided_by: str) -> Verdi
         cpu_seconds=ended.cpu_seconds,
         timed_out=ended.timed_out,
         decided_by=decided_by,
+        loaded=told.loaded_files,
     )
 
 

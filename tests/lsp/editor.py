@@ -158,7 +158,7 @@ class Editor:
     async def until(self, condition: Callable[[], Any], seconds: float = 20) -> Any:
         """Wait for something that this editor will be told."""
         with anyio.fail_after(seconds):
-            while not (value := condition()):
+            while not (value := condition()):  # noqa: ASYNC110 - any condition, not one event
                 await anyio.sleep(0.01)
         return value
 

@@ -181,7 +181,7 @@ async def test_a_second_job_on_the_same_target_is_refused(project: Path, script)
 async def test_a_workspace_with_packages_of_our_names_does_not_replace_ours(
     project: Path, script, pythonpath: bool
 ) -> None:
-    for name in ("engine", "lsp_server", "greenfinch_launcher"):
+    for name in ("engine", "lsp_server"):
         package = project / name
         package.mkdir()
         (package / "__init__.py").write_text("raise SystemExit('the wrong package')\n")

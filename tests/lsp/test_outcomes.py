@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 from lsp.editor import capabilities, editor
 from lsp.projects import BAD, GOOD, STUB
@@ -25,7 +26,7 @@ async def test_when_nothing_passes_there_is_a_report_and_no_edit(project: Path, 
         message = next(m for m in window.messages if m.startswith("slugify: "))
         assert "1/2 tests" in message and "test_slugify_joins_words" in message and "hello-world" in message
         shown = await window.until(lambda: window.client.shown_documents)
-        report = Path(to_fs_path(shown[0].uri) or "").read_text()
+        report = await anyio.Path(to_fs_path(shown[0].uri) or "").read_text()
         assert "```diff" in report and "+" + BAD.rstrip() in report and "hello-world" in report
         assert "candidate 1 (greedy): 1/2 tests" in report
         assert (await window.run("greenfinch.showReport"))["report"] == report

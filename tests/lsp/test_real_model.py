@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from lsp.editor import editor
+
 from engine.errors import ModelMissingError
 from engine.models import store
 from engine.models.pull import pull
-from lsp.editor import editor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.model]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -29,15 +31,22 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder)
 
 
-def _initialize(server: subprocess.Popen[bytes]) -> None:
-    assert server.stdin is not None and server.stdout is not None
-    server.stdin.write(_message("initialize", 1, processId=None, rootUri=None, capabilities={}))
-    server.stdin.flush()
+INITIALIZE = _message("initialize", 1, processId=None, rootUri=None, capabilities={})
+
+
+def _receive(stream: IO[bytes]) -> dict[str, Any]:
     length = 0
-    while header := server.stdout.readline().strip():
+    while header := stream.readline().strip():
         if header.lower().startswith(b"content-length"):
             length = int(header.split(b":")[1])
-    assert b'"capabilities"' in server.stdout.read(length)
+    return json.loads(stream.read(length))
+
+
+def _initialize(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(INITIALIZE)
+    server.stdin.flush()
+    assert "capabilities" in _receive(server.stdout)["result"]
 
 
 def test_initialize_is_answered_within_seven_tenths_of_a_second(tmp_path: Path) -> None:
@@ -100,8 +109,21 @@ def test_a_request_that_cannot_be_read_is_answered_with_an_error(project: Path) 
         assert server.stdin is not None and server.stdout is not None
         server.stdin.write(_message("textDocument/codeAction", 7, textDocument=5))
         server.stdin.flush()
-        header = server.stdout.readline()
-        server.stdout.readline(), server.stdout.readline()
-        answer = json.loads(server.stdout.read(int(header.split(b":")[1])))
+        answer = _receive(server.stdout)
         assert answer["id"] == 7 and "error" in answer
         server.kill()
+
+
+def test_one_client_is_served_over_tcp(tmp_path: Path) -> None:
+    command = [*SERVE, "--tcp", "127.0.0.1:0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as server:
+        assert server.stderr is not None
+        address = server.stderr.readline().decode().rpartition(" ")[2].strip()
+        host, _, port = address.partition(":")
+        with socket.create_connection((host, int(port))) as connection, connection.makefile("rb") as stream:
+            connection.sendall(INITIALIZE)
+            assert "capabilities" in _receive(stream)["result"]
+            connection.sendall(_message("shutdown", 2) + _message("exit"))
+            assert _receive(stream)["id"] == 2
+        assert server.wait(5) == 0
+        assert b"Traceback" not in server.stderr.read()

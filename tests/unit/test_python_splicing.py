@@ -82,13 +82,14 @@ def test_all_stubs_of_a_class_are_filled_in_one_go():
 
 
 def test_an_instrumented_function_calls_first_and_still_parses():
-    text = 'def f(x):\n    """Doc."""\n    return 1\n\ndef g(): ...\n\ndef h():\n'
-    after = PYTHON.instrument(text, {"f": "mark('f')", "g": "mark('g')", "h": "mark('h')"})
+    text = 'def f(x):\n    """Doc."""\n    return 1\n\ndef g(): ...\n\ndef h():\n\ndef i():\n    return 2\n'
+    after = PYTHON.instrument(text, {name: f"mark('{name}')" for name in "fghi"})
     functions = {node.name: node for node in ast.parse(after).body if isinstance(node, ast.FunctionDef)}
     assert ast.get_docstring(functions["f"]) == "Doc."
     assert ast.unparse(functions["f"].body[1]) == "mark('f')"
     assert ast.unparse(functions["g"].body[0]) == "mark('g')"
     assert ast.unparse(functions["h"].body[0]) == "mark('h')"
+    assert ast.unparse(functions["i"].body[0]) == "mark('i')"
 
 
 def test_candidates_that_differ_in_layout_alone_are_equal():

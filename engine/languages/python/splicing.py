@@ -34,7 +34,8 @@ def splice(text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...
 
 def prepend_statement(text: str, function: Function, statement: str) -> TextEdit:
     """An insertion of one statement before everything else that the body does."""
-    if function.body_start == function.header_end and function.end > function.header_end:
+    shares_line = text[function.body_start : function.end].lstrip(" \t")[:1] not in {"", "\r", "\n", "#"}
+    if function.body_start == function.header_end and shares_line:
         return TextEdit(function.header_end, function.header_end, f" {statement};")
     newline = "\r\n" if "\r\n" in text else "\n"
     return TextEdit(function.body_start, function.body_start, f"{newline}{function.indent}{statement}")

@@ -22,6 +22,7 @@ from typing import Any, NoReturn, Optional
 LONGEST_DETAIL = 4000
 LONGEST_MESSAGE = 300
 MOST_FRAMES = 40
+MOST_LOADED = 5000
 
 Names = dict[str, None]  # a set that keeps its order
 
@@ -103,7 +104,7 @@ class Reporter:
 
     def end(self, status: int) -> NoReturn:
         """All is told: leave at once, without what plug-ins and `atexit` still have in mind."""
-        self._channel.tell("end", status=status, count=self.count)
+        self._channel.tell("end", status=status, count=self.count, loaded=loaded_files(self._root))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
@@ -123,9 +124,23 @@ class Failure:
         return cls(message, "".join(traceback.format_exception(type(error), error, trace)), trace)
 
     def frames_in(self, root: str) -> list[tuple[str, int]]:
-        """(path, line) of the frames inside `root`, outermost first; the innermost ones if there are too many."""
-        frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(self._trace)]
-        return [(path, line) for path, line in frames if path.startswith(root + os.sep)][-MOST_FRAMES:]
+        """(path, line) of the frames inside `root`, with paths relative to it, outermost first; the innermost ones
+        if there are too many.
+        """
+        frames = [(below(frame.f_code.co_filename, root), line) for frame, line in traceback.walk_tb(self._trace)]
+        return [(path, line) for path, line in frames if path][-MOST_FRAMES:]
+
+
+def below(path: str, root: str) -> str:
+    """The path relative to `root`, with slashes; empty if it does not lie there."""
+    return path[len(root) + 1 :].replace(os.sep, "/") if path.startswith(root + os.sep) else ""
+
+
+def loaded_files(root: str) -> list[str]:
+    """The workspace's own files that were imported, relative to it."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    relative = {below(os.path.abspath(file), root) for file in files if isinstance(file, str)}
+    return sorted(path for path in relative if path and "/site-packages/" not in path)[:MOST_LOADED]
 
 
 def bounded(text: str, most: int) -> str:

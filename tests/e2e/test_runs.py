@@ -1,0 +1,185 @@
+"""Whole runs through the engine's door: real tests in a real sandbox, with a script in the model's place."""
+
+import json
+from pathlib import Path
+
+import pytest
+from promises.workspace import BAD, GOOD, Workspace
+
+from engine.errors import GenerationError, NoTestsError, TargetNotFoundError
+from engine.events import CandidateRejected, CandidateStarted, CandidateTested, JudgeFound, Outcome
+from engine.record import load_run
+from engine.session import ImplementRequest
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch) -> Workspace:
+    monkeypatch.setenv("GREENFINCH_RUNS", str(tmp_path / "runs"))
+    return Workspace(tmp_path / "project")
+
+
+async def last(events) -> Outcome:
+    """The outcome, with which every stream ends."""
+    outcome = [event async for event in events][-1]
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def collector() -> tuple[list, object]:
+    events: list = []
+    return events, events.append
+
+
+async def test_the_greedy_candidate_goes_first_then_samples_then_repairs(workspace):
+    events, collect = collector()
+    bad = [f"    return {n}\n" for n in range(20)]
+    outcome = await workspace.implement(*bad[:5], GOOD, on_event=collect, candidates=8)
+    assert outcome.passed
+    origins = [e.origin for e in events if isinstance(e, CandidateStarted)]
+    assert origins[0] == "greedy"
+    assert set(origins[1:4]) == {"sampled"}
+    assert "repaired" in origins[4:]
+
+
+async def test_a_repair_is_shown_the_failing_assertion(workspace):
+    seen = []
+
+    class Watching(type(workspace.engine(BAD)._generator)):
+        async def sample(self, request):
+            seen.append(request)
+            async for piece in super().sample(request):
+                yield piece
+
+    engine = workspace.engine(BAD, "    return 1\n", "    return 2\n", "    return 3\n", GOOD, candidates=8)
+    engine._generator.__class__ = Watching
+    async with engine.implement(workspace.request()) as events:
+        outcome = await last(events)
+    assert outcome.passed
+    repair = next(request for request in seen if len(request.messages) > 2)
+    assert repair.messages[:2] == seen[0].messages  # the shared beginning, which the host keeps
+    assert "hello world" in repair.messages[-1].content
+    assert repair.prefill.endswith('"""Lower-case words joined by hyphens."""\n')
+
+
+async def test_equal_candidates_are_tested_once(workspace):
+    events, collect = collector()
+    await workspace.implement(
+        BAD, "    return title . lower( )\n", on_event=collect, strategy="best-of-n", candidates=2
+    )
+    assert len([e for e in events if isinstance(e, CandidateTested)]) == 1
+    (rejected,) = [e for e in events if isinstance(e, CandidateRejected)]
+    assert rejected.reason.startswith("the same as candidate")
+
+
+async def test_what_follows_the_function_is_neither_tested_nor_applied(workspace):
+    outcome = await workspace.implement(GOOD + "\nprint('usage')\n```\nThis function ...\n")
+    assert outcome.passed
+    assert "usage" not in outcome.text
+
+
+async def test_all_stubs_of_a_class_are_solved_with_one_verdict_and_one_edit(workspace):
+    workspace.write(
+        "words.py",
+        "class Box:\n    def __init__(self):\n        self.items = []\n\n    def put(self, item):\n        ...\n\n"
+        "    def count(self):\n        ...\n",
+    )
+    workspace.write(
+        "test_words.py",
+        "from words import Box\n\n\ndef test_box():\n    box = Box()\n    box.put(1)\n    assert box.count() == 1\n",
+    )
+    put = {"text": "    self.items.append(item)\n\n\ndef count", "match": "def put"}
+    count = {"text": "    return len(self.items)\n", "match": "def count"}
+    engine = workspace.engine(put, count, strategy="greedy")
+    async with engine.implement(ImplementRequest(workspace.root, workspace.module, "Box")) as events:
+        outcome = await last(events)
+    assert outcome.passed
+    assert len(outcome.edits) == 2
+    assert outcome.text.count("...") == 0
+
+
+async def test_tests_that_need_another_stub_are_left_out_and_named(workspace):
+    other = "\n\ndef shout(title):\n    raise NotImplementedError\n"
+    workspace.write("words.py", workspace.module.read_text() + other)
+    more = (
+        "\n\ndef test_first_the_other():\n    from words import shout\n\n    assert slugify(shout('a')) == 'A'\n"
+        "\n\ndef test_then_the_other():\n    from words import shout\n\n    assert shout(slugify('A')) == 'A'\n"
+    )
+    workspace.write("test_words.py", (workspace.root / "test_words.py").read_text() + more)
+    events, collect = collector()
+    outcome = await workspace.implement(GOOD, on_event=collect)
+    assert outcome.passed
+    told = [e for e in events if isinstance(e, JudgeFound)][-1]
+    assert told.blocked == {"test_words.py::test_then_the_other": "shout"}
+    assert "2/2 tests pass, 1 left out" in outcome.proof
+
+
+async def test_a_candidate_that_calls_another_stub_is_not_excused(workspace):
+    other = "\n\ndef shout(title):\n    raise NotImplementedError\n"
+    workspace.write("words.py", workspace.module.read_text() + other)
+    outcome = await workspace.implement("    return shout(title) if title else ''\n", strategy="greedy")
+    assert not outcome.passed
+    assert (outcome.tests_passed, outcome.tests_total) == (1, 2)
+
+
+async def test_a_unittest_project_without_pytest_in_sight(workspace):
+    workspace.write(
+        "test_words.py",
+        "import unittest\n\nfrom words import slugify\n\n\nclass Slug(unittest.TestCase):\n    def test_words(self):\n"
+        "        for text in ('A b', 'a  B'):\n            with self.subTest(text):\n"
+        "                self.assertEqual(slugify(text), 'a-b')\n",
+    )
+    outcome = await workspace.implement(BAD, GOOD)
+    assert outcome.passed
+
+
+async def test_the_budget_ends_a_run_with_its_best_attempt(workspace):
+    endless = {"text": "    x = 1\n", "repeat": True, "delay_per_token": 0.01}
+    outcome = await workspace.implement(BAD, endless, budget_seconds=4.0, max_tokens=100_000)
+    assert not outcome.passed
+    assert outcome.reason == "the budget of 4 s is used up"
+    assert outcome.best is not None
+
+
+async def test_a_generator_that_fails_is_an_error_not_an_empty_result(workspace):
+    with pytest.raises(GenerationError, match="no power"):
+        await workspace.implement({"error": "no power"})
+
+
+async def test_a_function_that_no_test_mentions_says_where_it_looked(workspace):
+    workspace.write("test_words.py", "def test_nothing():\n    pass\n")
+    with pytest.raises(NoTestsError, match=r"1 test file"):
+        await workspace.implement(GOOD)
+
+
+async def test_a_file_in_another_language_is_refused(workspace):
+    workspace.write("words.rs", "fn main() {}")
+    request = ImplementRequest(workspace.root, workspace.root / "words.rs", "main")
+    with pytest.raises(TargetNotFoundError, match="not in a language"):
+        async with workspace.engine(GOOD).implement(request) as events:
+            async for _ in events:
+                pass
+
+
+async def test_the_record_holds_all_it_takes_to_replay_the_run(workspace):
+    outcome = await workspace.implement(BAD, GOOD)
+    lines = load_run(Path(outcome.record).stem)
+    kinds = [line["event"] for line in lines]
+    assert kinds[0] == "record"
+    assert kinds[-1] == "outcome"
+    assert {"prompt", "candidate_text", "verdict", "judge_found"} <= set(kinds)
+    texts = [line["bodies"]["slugify"] for line in lines if line["event"] == "candidate_text"]
+    assert 'return "-".join(title.lower().split())' in texts
+    assert json.dumps(lines)
+
+
+async def test_a_winner_can_be_applied_again_to_a_text_that_changed_elsewhere(workspace):
+    engine = workspace.engine(GOOD)
+    async with engine.implement(workspace.request()) as events:
+        outcome = await last(events)
+    workspace.buffers[workspace.module] = workspace.module.read_text().replace('"""Words."""', '"""Other words."""')
+    async with engine.reapply(workspace.request(), outcome.solution) as events:
+        again = await last(events)
+    assert again.passed
+    assert again.text == outcome.text.replace('"""Words."""', '"""Other words."""')
