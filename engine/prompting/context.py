@@ -13,23 +13,33 @@ from engine.languages.base import Function, Language, Target
 FILE_BUDGET = 1800
 JUDGE_BUDGET = 1800
 _ELIDED = "..."
+_IMPORT = re.compile(r"^[ \t]*(?:import [\w., ]+|from [\w.]+ import (?:\([^)]*\)|[^\n(]*))[^\n]*\n", re.MULTILINE)
 
 
 def file_context(language: Language, text: str, target: Target, *, budget: int = FILE_BUDGET) -> str:
-    """The target's file; where it is long, bodies of other functions are left out, then what lies far away."""
+    """The target's file without other stubs, which are no help; where it is long, bodies of other functions are left
+    out, then what lies far away.
+    """
     text = text.replace("\r\n", "\n").lstrip("\ufeff")
+    mine = {f.qualname for f in target.functions}
+    owners = {name.rpartition(".")[0] for name in mine} - {""}
+    stubs = [
+        f
+        for f in language.functions(text)
+        if f.is_stub and f.qualname not in mine and f.qualname.rpartition(".")[0] not in owners
+    ]
+    text = without_functions(text, stubs)
     if len(text) <= budget:
         return text.strip("\n")
     functions = language.functions(text)
-    mine = {f.qualname for f in target.functions}
-    others = [f for f in functions if f.qualname not in mine and not any(_inside(g, f) for g in functions)]
+    others = [f for f in functions if f.qualname not in mine and not any(_inside(f, g) for g in functions)]
     pieces: list[str] = []
     position = 0
     for function in others:
-        if function.start < position or any(_inside(f, function) for f in functions if f.qualname in mine):
+        if any(_inside(f, function) for f in functions if f.qualname in mine):
             continue
         pieces += (text[position : function.body_start], f"\n{function.indent}{_ELIDED}")
-        position = max(position, function.end)
+        position = function.end
     short = "".join([*pieces, text[position:]])
     if len(short) <= budget:
         return short.strip("\n")
@@ -60,8 +70,8 @@ def _near(language: Language, text: str, target: Target, budget: int) -> str:
 def judge_context(
     language: Language, sources: Sequence[str], tests: Sequence[str], *, budget: int = JUDGE_BUDGET
 ) -> str:
-    """The judge's source: its test files without the tests that do not judge; where that is too long, the tests
-    alone, as many as fit.
+    """The judge's source: its test files without imports and the tests that do not judge; where that is too long, the
+    tests alone, as many as fit.
     """
     names = {re.sub(r"\[.*", "", test).replace("::", ".").rpartition(".")[2] for test in tests}
     trimmed: list[str] = []
@@ -70,7 +80,7 @@ def judge_context(
         source = source.replace("\r\n", "\n")
         functions = [f for f in language.functions(source) if f.name.startswith("test")]
         mine = [f for f in functions if f.name.partition("[")[0] in names]
-        trimmed.append(_without(source, [f for f in functions if f not in mine]))
+        trimmed.append(_IMPORT.sub("", without_functions(source, [f for f in functions if f not in mine])).strip("\n"))
         alone += [source[_line_start(source, f.start) : f.end] for f in mine]
     whole = "\n\n".join(trimmed)
     if len(whole) <= budget:
@@ -82,7 +92,7 @@ def judge_context(
     return "\n\n".join(pieces) or whole[:budget]
 
 
-def _without(source: str, functions: Sequence[Function]) -> str:
+def without_functions(source: str, functions: Sequence[Function]) -> str:
     """The source with some functions cut out, and at most one blank line in a row."""
     pieces: list[str] = []
     position = 0

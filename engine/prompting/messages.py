@@ -11,7 +11,7 @@ from engine.languages.base import Language, Solution, Target
 from engine.prompting.context import failure_text, file_context, judge_context
 from engine.verification.base import TestResult
 
-_SYSTEM = "You are an expert Python programmer."
+_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."  # what the models were tuned with
 _FENCE = "```python\n"
 
 
@@ -63,11 +63,10 @@ def build_prompt(
 ) -> Prompt:
     """The run's prompt from the document, the target, and the judge's test files and test ids."""
     names = ", ".join(f"`{function.qualname}`" for function in target.functions)
-    what = "the function" if len(target.functions) == 1 else "the functions"
+    what = "function" if len(target.functions) == 1 else "functions"
     user = (
-        f"{_FENCE}{file_context(language, text, target)}\n```\n"
-        f"The tests:\n{_FENCE}{judge_context(language, judge_sources, judge_tests)}\n```\n"
-        f"Write {what} {names} so that all tests pass. Reply with the code only."
+        f"Complete the {what} {names}:\n{_FENCE}{file_context(language, text, target)}\n```\n"
+        f"It must pass these tests:\n{_FENCE}{judge_context(language, judge_sources, judge_tests)}\n```"
     )
     return Prompt((Message("system", _SYSTEM), Message("user", user)), target)
 

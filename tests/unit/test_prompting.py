@@ -1,0 +1,135 @@
+"""Prompts: short, to the point, and with equal beginnings."""
+
+from pathlib import Path
+
+from engine.languages.base import Solution
+from engine.languages.python import Python
+from engine.prompting import build_prompt
+from engine.prompting.context import failure_text, file_context, judge_context
+from engine.verification.base import TestOutcome, TestResult
+
+PYTHON = Python()
+FILE = Path("mod.py")
+TEXT = '''import re
+
+LIMIT = 3
+
+
+def helper(x):
+    """Help."""
+    return x + LIMIT
+
+
+def other(y):
+    raise NotImplementedError
+
+
+class Box:
+    def size(self):
+        raise NotImplementedError
+
+    def put(self, item):
+        """Keep it."""
+        ...
+
+
+def target(z):
+    """Do it."""
+    raise NotImplementedError
+'''
+TESTS = """import pytest
+from mod import (
+    Box,
+    target,
+)
+
+DATA = [1, 2]
+
+
+@pytest.fixture
+def box():
+    return Box()
+
+
+def test_target():
+    from mod import target
+    assert target(1) == DATA
+
+
+def test_other(box):
+    assert box.size() == 0
+"""
+
+
+def context(qualname: str, text: str = TEXT, **options: int) -> str:
+    return file_context(PYTHON, text, PYTHON.target_named(FILE, text, qualname), **options)
+
+
+def test_the_file_is_shown_without_other_stubs():
+    shown = context("target")
+    assert "def other" not in shown
+    assert "return x + LIMIT" in shown
+    assert shown.startswith("import re")
+
+
+def test_a_method_is_shown_with_its_whole_class():
+    assert "def size" in context("Box.put")
+
+
+def test_a_long_file_shows_signatures_in_place_of_other_bodies():
+    text = TEXT.replace("return x + LIMIT", "\n    ".join(f"x += {n}" for n in range(400)) + "\n    return x")
+    shown = context("target", text, budget=600)
+    assert "x += 7" not in shown
+    assert 'def helper(x):\n    """Help."""\n    ...' in shown
+    assert '"""Do it."""' in shown
+
+
+def test_a_huge_file_shows_its_head_and_what_is_near():
+    text = TEXT.replace("LIMIT = 3", "\n".join(f"NUMBER_{n} = {n}" for n in range(2000)))
+    shown = context("target", text, budget=800)
+    assert len(shown) < 1000
+    assert shown.startswith("import re")
+    assert '"""Do it."""' in shown
+
+
+def test_the_judge_is_shown_without_imports_and_other_tests():
+    shown = judge_context(PYTHON, [TESTS], ["test_mod.py::test_target"])
+    assert "DATA = [1, 2]" in shown
+    assert "assert target(1) == DATA" in shown
+    assert "import" not in shown
+    assert "test_other" not in shown
+
+
+def test_too_many_tests_are_shown_as_far_as_they_fit():
+    many = "".join(f"def test_{n}():\n    assert target({n}) == {n}\n\n\n" for n in range(200))
+    shown = judge_context(PYTHON, [many], [f"t.py::test_{n}[a::b]" for n in range(200)], budget=500)
+    assert len(shown) <= 600
+    assert shown.startswith("def test_0")
+
+
+def test_a_repair_begins_as_every_other_prompt_of_the_run():
+    target = PYTHON.target_named(FILE, TEXT, "target")
+    prompt = build_prompt(PYTHON, TEXT, target, [TESTS], ["test_mod.py::test_target"])
+    failure = TestResult(
+        "t.py::test_target", TestOutcome.FAILED, message="assert 1 == 2", detail="> x\nE  assert 1 == 2"
+    )
+    repair = prompt.repair(Solution({"target": "return z"}), failure)
+    assert repair[: len(prompt.messages)] == prompt.messages
+    assert "    return z" in repair[-2].content
+    assert "E  assert 1 == 2" in repair[-1].content
+
+
+def test_the_reply_is_prefilled_up_to_the_docstring():
+    target = PYTHON.target_named(FILE, TEXT, "Box")
+    prompt = build_prompt(PYTHON, TEXT, target, [TESTS], ["test_mod.py::test_other"])
+    assert prompt.prefill({}, "Box.size") == "```python\ndef size(self):\n"
+    second = prompt.prefill({"Box.size": "return 0"}, "Box.put")
+    assert second == '```python\ndef size(self):\n    return 0\n\n\ndef put(self, item):\n    """Keep it."""\n'
+
+
+def test_a_failure_is_told_by_the_lines_that_show_its_values():
+    assert (
+        failure_text("def test():\n>   assert 1 == 2\nE   assert 1 == 2", "m") == ">   assert 1 == 2\nE   assert 1 == 2"
+    )
+    assert failure_text("", "boom") == "boom"
+    assert len(failure_text("\n".join(f"E   {'x' * 5000}" for _ in range(50)), "m")) < 4000
