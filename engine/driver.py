@@ -196,7 +196,7 @@ class Run:
         stubs = [f.qualname for f in self._language.functions(snapshot.text) if f.is_stub and f.qualname not in wanted]
         statements = {name: reach_statement(name) for name in (*wanted, *stubs)}
         nominated = await anyio.to_thread.run_sync(
-            lambda: nomination(self._root, snapshot.buffers, self._path, _names(self._target))
+            lambda: nomination(self._root, snapshot.buffers, self._path, self._target.names)
         )
         baseline = await verifier.baseline(
             target_path=self._path,
@@ -529,13 +529,6 @@ async def _both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitabl
     if errors:
         raise errors[0]
     return results[0]
-
-
-def _names(target: Target) -> tuple[str, ...]:
-    """Words by which tests may mention the target."""
-    words = {part for f in target.functions for part in f.qualname.partition("[")[0].split(".")}
-    words |= set(target.qualname.split("."))
-    return tuple(sorted(word for word in words if word and not (word.startswith("__") and word.endswith("__"))))
 
 
 def _relative(path: Path, root: Path) -> str:

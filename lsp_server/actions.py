@@ -132,14 +132,14 @@ class Actions:
             if not self._looking.acquire(timeout=_LOOK_SECONDS):
                 return
             try:
-                found = nomination(place.root, buffers, place.target.path, place.names)
+                found = nomination(place.root, buffers, place.target.path, place.target.names)
             finally:
                 self._looking.release()
             if found.files:
                 return
             if any(">>>" in (function.docstring or "") for function in place.target.functions):
                 return  # examples in a docstring are tests
-            named = " or ".join(place.names)
+            named = " or ".join(place.target.names)
             answer[0] = f"No test mentions {named}.  Looked at {found.looked_in} under {place.root}."
 
         with anyio.move_on_after(_LOOK_SECONDS):

@@ -44,13 +44,6 @@ class Place:
         """What a command needs to find the place again, whatever is typed around it until then."""
         return {"uri": self.uri, "qualname": self.target.qualname}
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Words by which tests may mention the target, the same that the engine looks for."""
-        qualnames = [self.target.qualname, *(f.qualname for f in self.target.functions)]
-        words = dict.fromkeys(word for name in qualnames for word in name.partition("[")[0].split("."))
-        return tuple(word for word in words if word and not (word.startswith("__") and word.endswith("__")))
-
 
 def at_position(documents: Documents, uri: str, position: types.Position) -> Place:
     """The target around a position in the client's own encoding.

@@ -84,6 +84,12 @@ class Target:
     def label(self) -> str:
         return self.qualname or self.path.name
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Qualified names that tests may mention it by."""
+        names = (function.qualname.partition("[")[0] for function in self.functions)
+        return tuple(dict.fromkeys(names))
+
 
 @frozen
 class Solution:

@@ -16,29 +16,18 @@ import pytest
 from chat_server import eventually
 
 from engine.config import Settings
-from engine.errors import HostError, ModelMissingError
+from engine.errors import HostError
 from engine.generation.base import Message, Piece, SampleRequest
 from engine.generation.launch import socket_path
 from engine.generation.local import LocalGenerator
-from engine.models import store
-from engine.models.pull import pull
 
-pytestmark = [pytest.mark.anyio, pytest.mark.model]
+pytestmark = [pytest.mark.anyio, pytest.mark.model, pytest.mark.slow]
 
 COUNTING = SampleRequest(
     (Message("user", "Count from 1 to 1000, one number a line."),),
     prefill="\n".join(map(str, range(1, 40))) + "\n",
     max_tokens=800,
 )
-
-
-@pytest.fixture(scope="session")
-def model_file() -> Path:
-    """The small model; pulled once if it is not there."""
-    try:
-        return store.resolve("qwen2.5-coder-0.5b").path
-    except ModelMissingError:
-        return pull("qwen2.5-coder-0.5b").path
 
 
 @pytest.fixture
@@ -69,10 +58,10 @@ Make = Callable[..., LocalGenerator]
 
 
 @pytest.fixture
-async def make(model_file: Path, runtime_folder: Path) -> AsyncIterator[Make]:
+async def make(small_model: Path, runtime_folder: Path) -> AsyncIterator[Make]:
     made: list[LocalGenerator] = []
 
-    def make(model: Path = model_file) -> LocalGenerator:
+    def make(model: Path = small_model) -> LocalGenerator:
         made.append(LocalGenerator(Settings(model=str(model), context_tokens=1024)))
         return made[-1]
 
@@ -122,9 +111,9 @@ async def test_a_host_that_ended_between_two_samples_is_not_noticed(make: Make) 
     assert (await first_piece(generator)).tokens == 1
 
 
-async def test_a_truncated_model_is_an_error_that_says_so(make: Make, model_file: Path, tmp_path: Path) -> None:
+async def test_a_truncated_model_is_an_error_that_says_so(make: Make, small_model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
-    with model_file.open("rb") as whole:
+    with small_model.open("rb") as whole:
         broken.write_bytes(whole.read(20_000_000))
     with pytest.raises(HostError, match=r"cannot load .*broken\.gguf"):
         await make(broken).prepare()

@@ -10,22 +10,7 @@ from pathlib import Path
 import pytest
 from host_process import HostProcess
 
-from engine.errors import ModelMissingError
-from engine.models import store
-from engine.models.pull import pull
-
-SMALL_MODEL = "qwen2.5-coder-0.5b"
-
 StartHost = Callable[..., HostProcess]
-
-
-@pytest.fixture(scope="session")
-def model_file() -> Path:
-    """The small model; pulled once if it is not there."""
-    try:
-        return store.resolve(SMALL_MODEL).path
-    except ModelMissingError:
-        return pull(SMALL_MODEL).path
 
 
 @pytest.fixture
@@ -46,10 +31,10 @@ def start_host() -> Iterator[StartHost]:
 
 
 @pytest.fixture(scope="module")
-def host(model_file: Path) -> Iterator[HostProcess]:
+def host(small_model: Path) -> Iterator[HostProcess]:
     """A loaded host with a small context, shared by the tests of a module."""
     folder = Path(tempfile.mkdtemp(prefix="gf-"))
-    shared = HostProcess(model_file, folder / "host.sock", "--context", "2048")
+    shared = HostProcess(small_model, folder / "host.sock", "--context", "2048")
     shared.wait_for(lambda health: health["status"] == "ok")
     yield shared
     shared.end()

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from host_process import HostProcess
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 StartHost = Callable[..., HostProcess]
 
 
-def test_of_two_starters_one_serves_and_the_other_ends_quietly(model_file: Path, start_host: StartHost) -> None:
-    hosts = [start_host(model_file), start_host(model_file)]
+def test_of_two_starters_one_serves_and_the_other_ends_quietly(small_model: Path, start_host: StartHost) -> None:
+    hosts = [start_host(small_model), start_host(small_model)]
     end = time.monotonic() + 60
     while all(host.process.poll() is None for host in hosts) and time.monotonic() < end:
         time.sleep(0.05)
@@ -26,35 +26,35 @@ def test_of_two_starters_one_serves_and_the_other_ends_quietly(model_file: Path,
     assert health["pid"] == winner.process.pid
 
 
-def test_a_host_without_work_ends_and_takes_its_socket_along(model_file: Path, start_host: StartHost) -> None:
-    host = start_host(model_file, "--idle-minutes", "0.01")
+def test_a_host_without_work_ends_and_takes_its_socket_along(small_model: Path, start_host: StartHost) -> None:
+    host = start_host(small_model, "--idle-minutes", "0.01")
     assert host.process.wait(60) == 0
     assert not host.socket.exists()
 
 
-def test_a_host_that_is_told_to_end_does_so_at_once(model_file: Path, start_host: StartHost) -> None:
-    host = start_host(model_file)
+def test_a_host_that_is_told_to_end_does_so_at_once(small_model: Path, start_host: StartHost) -> None:
+    host = start_host(small_model)
     host.wait_for(lambda health: health["status"] == "ok")
     host.process.send_signal(signal.SIGTERM)
     assert host.process.wait(10) == 0
     assert not host.socket.exists()
 
 
-def test_a_killed_hosts_socket_is_taken_over(model_file: Path, start_host: StartHost) -> None:
-    first = start_host(model_file)
+def test_a_killed_hosts_socket_is_taken_over(small_model: Path, start_host: StartHost) -> None:
+    first = start_host(small_model)
     first.wait_for(lambda health: health["status"] == "ok")
     first.process.kill()
     first.process.wait()
     assert first.socket.exists()
-    second = start_host(model_file)
+    second = start_host(small_model)
     assert second.wait_for(lambda health: health["status"] == "ok")["pid"] == second.process.pid
 
 
 def test_a_truncated_model_ends_the_host_with_the_reason_in_its_log(
-    model_file: Path, start_host: StartHost, tmp_path: Path
+    small_model: Path, start_host: StartHost, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.gguf"
-    with model_file.open("rb") as whole:
+    with small_model.open("rb") as whole:
         broken.write_bytes(whole.read(20_000_000))
     host = start_host(broken)
     assert host.process.wait(60) == 1

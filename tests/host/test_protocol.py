@@ -10,7 +10,7 @@ import httpx
 import pytest
 from host_process import HostProcess
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 HELLO = [{"role": "user", "content": "Hello"}]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from host_process import HostProcess
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 FIBONACCI = "Write a Python function fib(n) that returns the n-th Fibonacci number. Reply with code only."
 BEGUN = "```python\ndef fib(n: int) -> int:\n"

@@ -10,23 +10,10 @@ from pathlib import Path
 import pytest
 from lsp.editor import editor
 
-from engine.errors import ModelMissingError
-from engine.models import store
-from engine.models.pull import pull
-
-pytestmark = [pytest.mark.anyio, pytest.mark.model]
+pytestmark = [pytest.mark.anyio, pytest.mark.model, pytest.mark.usefixtures("small_model")]
 
 MODEL = "qwen2.5-coder-0.5b"
 OPTIONS = {"model": MODEL, "budget_seconds": 200.0, "host_idle_minutes": 0.2}  # the tests share one host
-
-
-@pytest.fixture(scope="module", autouse=True)
-def model_is_here() -> None:
-    """The small model; pulled once if it is not there."""
-    try:
-        store.resolve(MODEL)
-    except ModelMissingError:
-        pull(MODEL)
 
 
 CLAMP = '''"""Numbers."""

@@ -103,5 +103,5 @@ def test_verify_of_a_model_that_is_not_here_says_so(folder: Path, entry: ModelEn
 def test_asking_for_models_loads_no_model_code() -> None:
     heavy = {"llama_cpp", "numpy", "huggingface_hub", "httpx", "rich"}
     code = f"import engine.cli.models, engine.models.pull, sys; print(sorted({heavy!r} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
