@@ -5,26 +5,28 @@ It decides nothing itself: what to sample is `search`'s matter, whether a text p
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
-from attrs import asdict, evolve, field, mutable
+from attrs import asdict, evolve
 
+from engine.candidate import Candidate, Winner
+from engine.conclusion import Ending, conclude
 from engine.config import Settings
-from engine.diffs import unified_diff
 from engine.energy import Energy, Meter
 from engine.errors import GenerationError, GreenfinchError, TargetNotFoundError
 from engine.events import (
-    BestAttempt,
     CandidateRejected,
     CandidateStarted,
     CandidateTested,
     Event,
     JudgeFound,
     ModelReady,
+    Origin,
     Outcome,
     RunStarted,
     StageStarted,
@@ -35,9 +37,10 @@ from engine.languages import language_for
 from engine.languages.base import Language, Solution, Target
 from engine.prompting import build_prompt
 from engine.record import Recorder, header, new_run_id
-from engine.sampling import Sampled, Sampler
+from engine.request import ImplementRequest
+from engine.sampling import Sampler
 from engine.search import Attempt, Decision, Repair, State, decide
-from engine.verification.base import Baseline, Judge, TestResult, Verdict
+from engine.verification.base import Baseline, Judge, Verdict
 from engine.verification.blocked import leave_out_blocked
 from engine.verification.gate import Gate, Refused
 from engine.verification.interpreter import Interpreter, find_interpreter
@@ -51,27 +54,7 @@ _CONFIRMATIONS = 3  # the workspace may change while a winner is confirmed; afte
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
 
-
 A = TypeVar("A")
-
-
-@mutable
-class _Candidate:
-    attempt: Attempt
-    origin: str
-    sampled: Sampled | None = None
-    solution: Solution | None = None
-    text: str = ""
-    verdict: Verdict | None = None
-    notes: dict[str, Any] = field(factory=dict)
-
-
-@mutable
-class _Confirmed:
-    base: str
-    text: str
-    target: Target
-    verdict: Verdict
 
 
 class Run:
@@ -81,29 +64,25 @@ class Run:
         self,
         settings: Settings,
         generator: Callable[[], Generator],
-        root: Path,
-        path: Path,
-        qualname: str,
-        buffers: Callable[[], Mapping[Path, str]],
-        python_hint: str,
+        request: ImplementRequest,
         seed: int,
         emit: Callable[[Event], None],
     ) -> None:
         self._settings = settings
         self._make_generator = generator
-        self._root, self._path, self._qualname = root, path, qualname
-        self._buffers = buffers
-        self._python_hint = python_hint
+        self._request = request
+        self._path = request.path
         self._seed = seed
         self._listener = emit
         self._id = new_run_id()
         self._recorder = Recorder(self._id, secret_variables=[settings.endpoint_key_env])
         self._started = time.monotonic()
-        self._candidates: list[_Candidate] = []
+        self._candidates: list[Candidate] = []
         self._changed = anyio.Event()
         self._test_slots = anyio.CapacityLimiter(_TEST_WORKERS)
         self._test_cpu = 0.0
         self._error: GreenfinchError | None = None
+        self._stale: Candidate | None = None
 
     # -- the whole
 
@@ -117,9 +96,9 @@ class Run:
         if language is None:
             raise TargetNotFoundError(f"{self._path.name} is not in a language that Greenfinch knows.")
         self._language: Language = language
-        snapshot = Snapshot.take(self._path, self._buffers())
+        snapshot = Snapshot.take(self._path, self._request.buffers())
         self._base = snapshot.text
-        self._target = language.target_named(self._path, snapshot.text, self._qualname)
+        self._target = language.target_named(self._path, snapshot.text, self._request.qualname)
         self._recorder.write(
             header(
                 self._id,
@@ -128,7 +107,7 @@ class Run:
                     "path": self._path,
                     "qualname": self._target.qualname,
                     "kind": self._target.kind,
-                    "root": self._root,
+                    "root": self._request.root,
                     "seed": self._seed,
                 },
                 texts={str(path): text for path, text in {**snapshot.overlays, self._path: snapshot.text}.items()},
@@ -153,10 +132,8 @@ class Run:
     async def _search(self, snapshot: Snapshot, meter: Meter) -> Outcome:
         generator = self._make_generator()
         self._emit(StageStarted("tests", "looking for the tests that reach it"))
-        interpreter = await find_interpreter(
-            self._root, self._path, setting=self._settings.python, hint=self._python_hint
-        )
-        async with Verifier(self._root, interpreter, self._settings) as verifier:
+        interpreter = await self._interpreter()
+        async with Verifier(self._request.root, interpreter, self._settings) as verifier:
             cpu_before: float | None = None
 
             async def find_judge() -> Baseline:
@@ -169,34 +146,36 @@ class Run:
                 self._emit(ModelReady(info))
 
             baseline = await _both(find_judge, prepare_model)
-            confirmed = await self._candidates_until_passed(verifier, baseline, snapshot, generator)
+            winner = await self._candidates_until_passed(verifier, baseline, snapshot, generator)
             cpu_after = await generator.cpu_seconds()
         model_cpu = (cpu_after or 0.0) - (cpu_before or 0.0) if cpu_after is not None else 0.0
-        return self._outcome(confirmed, meter.read(max(0.0, model_cpu) + self._test_cpu))
+        return self._outcome(winner, meter.read(max(0.0, model_cpu) + self._test_cpu))
 
     async def _reapply(self, solution: Solution, meter: Meter) -> Outcome:
-        interpreter = await find_interpreter(
-            self._root, self._path, setting=self._settings.python, hint=self._python_hint
-        )
-        async with Verifier(self._root, interpreter, self._settings) as verifier:
-            snapshot = Snapshot.take(self._path, self._buffers())
+        interpreter = await self._interpreter()
+        async with Verifier(self._request.root, interpreter, self._settings) as verifier:
+            snapshot = Snapshot.take(self._path, self._request.buffers())
             baseline = await self._baseline(verifier, interpreter, snapshot)
             checked = self._language.check(self._base, self._target, solution)
-            candidate = _Candidate(Attempt(1, "passed"), "reapplied", None, checked.solution, checked.text)
+            candidate = Candidate(Attempt(1, "passed"), "sampled", None, checked.solution, checked.text)
             self._candidates.append(candidate)
-            confirmed = await self._confirm(verifier, baseline, candidate)
-        if confirmed is None:
-            candidate.attempt = evolve(candidate.attempt, status="failed")
-        return self._outcome((candidate, confirmed) if confirmed else None, meter.read(self._test_cpu))
+            winner = await self._confirm(verifier, baseline, candidate)
+        return self._outcome(winner, meter.read(self._test_cpu))
 
     # -- the judge
+
+    async def _interpreter(self) -> Interpreter:
+        request = self._request
+        return await find_interpreter(
+            request.root, request.path, setting=self._settings.python, hint=request.python_hint
+        )
 
     async def _baseline(self, verifier: Verifier, interpreter: Interpreter, snapshot: Snapshot) -> Baseline:
         wanted = {f.qualname for f in self._target.functions}
         stubs = [f.qualname for f in self._language.functions(snapshot.text) if f.is_stub and f.qualname not in wanted]
         statements = {name: reach_statement(name) for name in (*wanted, *stubs)}
         nominated = await anyio.to_thread.run_sync(
-            lambda: nomination(self._root, snapshot.buffers, self._path, self._target.names)
+            lambda: nomination(self._request.root, snapshot.buffers, self._path, self._target.names)
         )
         baseline = await verifier.baseline(
             target_path=self._path,
@@ -219,7 +198,7 @@ class Run:
             JudgeFound(
                 tests=len(judge.tests),
                 failing=failing,
-                files=tuple(_relative(file, self._root) for file in judge.files),
+                files=tuple(self._request.relative(file) for file in judge.files),
                 framework=judge.framework,
                 python=self._python,
                 sandbox=self._sandbox,
@@ -235,7 +214,7 @@ class Run:
         def read(path: Path) -> str:
             return text if path == self._path else snapshot.read(path)
 
-        judge, verdict = leave_out_blocked(self._judge, verdict, self._language, self._target, self._root, read)
+        judge, verdict = leave_out_blocked(self._judge, verdict, self._language, self._target, self._request.root, read)
         if judge != self._judge:
             self._tell_judge(judge, verdict.tests_total - verdict.tests_passed, verdict.seconds)
         return verdict
@@ -244,7 +223,7 @@ class Run:
 
     async def _candidates_until_passed(
         self, verifier: Verifier, baseline: Baseline, snapshot: Snapshot, generator: Generator
-    ) -> tuple[_Candidate, _Confirmed] | None:
+    ) -> Winner | None:
         sources = [snapshot.read(file) for file in baseline.judge.files]
         prompt = build_prompt(self._language, snapshot.text, self._target, sources, baseline.judge.tests)
         self._record("prompt", messages=[asdict(m) for m in prompt.messages])
@@ -252,25 +231,24 @@ class Run:
         gate = Gate(self._language, snapshot.text, self._target, sources)
         self._emit(StageStarted("search", f"implementing {self._target.label}"))
         left = self._settings.budget_seconds - (time.monotonic() - self._started)
-        winner: tuple[_Candidate, _Confirmed] | None = None
+        winner: Winner | None = None
         async with anyio.create_task_group() as tasks:
-            with anyio.move_on_after(max(1.0, left)):
-                while winner is None:
+            with anyio.move_on_after(max(1.0, left)) as budget:
+                while winner is None and self._stale is None:
                     for decision in decide(self._settings.strategy, self._state()):
                         candidate = self._start(decision)
                         tasks.start_soon(self._try, candidate, decision, sampler, gate, verifier, baseline, snapshot)
                     passed = next((c for c in self._candidates if c.attempt.status == "passed"), None)
                     if passed is not None:
-                        confirmed = await self._confirm(verifier, baseline, passed)
-                        if confirmed is not None:
-                            winner = passed, confirmed
-                        else:
-                            passed.attempt = evolve(passed.attempt, status="failed")
-                        continue
-                    if not self._state().running:
+                        # What has passed is not given up for want of time: the tests' own limit bounds its confirmation.
+                        deadline, budget.deadline = budget.deadline, math.inf
+                        winner = await self._confirm(verifier, baseline, passed)
+                        budget.deadline = deadline
+                    elif self._state().running:
+                        await self._changed.wait()
+                        self._changed = anyio.Event()
+                    else:
                         break
-                    await self._changed.wait()
-                    self._changed = anyio.Event()
             tasks.cancel_scope.cancel()
         if winner is None and self._error is not None and not any(c.solution for c in self._candidates):
             raise self._error
@@ -281,18 +259,18 @@ class Run:
             tuple(c.attempt for c in self._candidates), self._settings.candidates, _WIDTH, self._settings.temperature
         )
 
-    def _start(self, decision: Decision) -> _Candidate:
+    def _start(self, decision: Decision) -> Candidate:
         parent = decision.parent if isinstance(decision, Repair) else None
-        origin = "repaired" if parent else "sampled" if decision.temperature else "greedy"
+        origin: Origin = "repaired" if parent else "sampled" if decision.temperature else "greedy"
         number = len(self._candidates) + 1
-        candidate = _Candidate(Attempt(number, "sampling", parent=parent), origin)
+        candidate = Candidate(Attempt(number, "sampling", parent=parent), origin)
         self._candidates.append(candidate)
-        self._emit(CandidateStarted(number, origin, parent))  # type: ignore[arg-type] # one of the literals, as built
+        self._emit(CandidateStarted(number, origin, parent))
         return candidate
 
     async def _try(
         self,
-        candidate: _Candidate,
+        candidate: Candidate,
         decision: Decision,
         sampler: Sampler,
         gate: Gate,
@@ -359,50 +337,51 @@ class Run:
     def _tried(self) -> int:
         return sum(c.attempt.status in {"refused", "failed", "passed"} for c in self._candidates)
 
-    def _set_status(self, candidate: _Candidate, status: Any) -> None:
+    def _set_status(self, candidate: Candidate, status: Any) -> None:
         candidate.attempt = evolve(candidate.attempt, status=status)
         self._changed.set()
 
-    def _refuse(self, candidate: _Candidate, reason: str) -> None:
+    def _refuse(self, candidate: Candidate, reason: str) -> None:
         self._set_status(candidate, "refused")
         tokens = candidate.sampled.tokens if candidate.sampled else 0
         self._emit(CandidateRejected(candidate.attempt.number, reason, tokens))
 
     # -- the winner
 
-    async def _confirm(self, verifier: Verifier, baseline: Baseline, candidate: _Candidate) -> _Confirmed | None:
+    async def _confirm(self, verifier: Verifier, baseline: Baseline, candidate: Candidate) -> Winner | None:
         """One more clean run on exactly the text that would be applied, in the workspace as it is now.
 
-        Returns None if that run fails (an outcome that changes from run to run), or if the target itself changed.
+        None if that run fails (its outcome changes from run to run, or the workspace does), or if the target itself
+        was changed meanwhile; the candidate is no longer one that passed, then.
         """
-        if candidate.solution is None:
-            return None
         self._emit(StageStarted("confirm", "confirming the winner on the final text"))
-        for _ in range(_CONFIRMATIONS):
-            snapshot = Snapshot.take(self._path, self._buffers())
+        for _ in range(_CONFIRMATIONS if candidate.solution else 0):
+            assert candidate.solution is not None  # noqa: S101 - else there is no turn
+            snapshot = Snapshot.take(self._path, self._request.buffers())
             target = self._relocated(snapshot.text)
             if target is None:
-                return None
+                self._stale = candidate
+                break
             text = self._language.render(snapshot.text, target, candidate.solution)
-            stamps = Stamps.of(self._loaded(baseline), self._root)
+            stamps = Stamps.of(self._loaded(baseline), self._request.root)
             async with self._test_slots:
-                verdict = await verifier.run(
-                    self._judge, {**snapshot.overlays, self._path: text}, time_limit=baseline.time_limit
-                )
+                texts = {**snapshot.overlays, self._path: text}
+                verdict = await verifier.run(self._judge, texts, time_limit=baseline.time_limit)
             self._test_cpu += verdict.cpu_seconds
-            unchanged = Snapshot.take(self._path, self._buffers()) == snapshot and stamps.still_hold()
-            if not verdict.passed and unchanged:
-                candidate.notes["confirm"] = verdict.reason
-                candidate.verdict = verdict
-                return None
-            if verdict.passed and unchanged:
-                return _Confirmed(snapshot.text, text, target, verdict)
+            if Snapshot.take(self._path, self._request.buffers()) != snapshot or not stamps.still_hold():
+                continue
+            if verdict.passed:
+                return Winner(candidate, candidate.solution, snapshot.text, text, target, verdict)
+            candidate.unstable = snapshot.text == self._base
+            candidate.verdict = verdict
+            break
+        candidate.attempt = evolve(candidate.attempt, status="failed")
         return None
 
     def _loaded(self, baseline: Baseline) -> set[Path]:
         """The files that the tests are known to read: if one is written meanwhile, a verdict is out of date."""
         verdicts = [baseline.verdict, *(c.verdict for c in self._candidates if c.verdict is not None)]
-        loaded = {self._root / name for verdict in verdicts for name in verdict.loaded}
+        loaded = {self._request.root / name for verdict in verdicts for name in verdict.loaded}
         return loaded | set(baseline.judge.files)
 
     def _relocated(self, text: str) -> Target | None:
@@ -419,80 +398,25 @@ class Run:
 
     # -- telling
 
-    def _outcome(self, winner: tuple[_Candidate, _Confirmed] | None, energy: Energy) -> Outcome:
-        seconds = time.monotonic() - self._started
-        tokens = sum(c.sampled.tokens for c in self._candidates if c.sampled)
-        common: dict[str, Any] = {
-            "candidates": len(self._candidates),
-            "seconds": round(seconds, 3),
-            "tokens": tokens,
-            "energy_wh": energy.watt_hours,
-            "energy_label": energy.label,
-            "record": "" if self._recorder.warning else str(self._recorder.path),
-        }
-        if winner is not None:
-            candidate, confirmed = winner
-            number, total = candidate.attempt.number, confirmed.verdict.tests_total
-            waiting = len(self._judge.blocked)
-            left_out = f", {waiting} left out" if waiting else ""
-            solution = candidate.solution
-            outcome = Outcome(
-                passed=True,
-                tests_passed=total,
-                tests_total=total,
-                edit=unified_diff(confirmed.base, confirmed.text, _relative(self._path, self._root)),
-                reason="",
-                proof=(
-                    f"{self._target.label}: {total}/{total} tests pass{left_out} (candidate {number} of "
-                    f"{len(self._candidates)}, {seconds:.1f} s, {energy.watt_hours:.2g} Wh {energy.label})"
-                ),
-                winner=number,
-                base=confirmed.base,
-                edits=self._language.splice(confirmed.base, confirmed.target, solution) if solution else (),
-                text=confirmed.text,
-                solution=solution,
-                **common,
-            )
-        else:
-            best = self._best()
-            outcome = Outcome(
-                passed=False,
-                tests_passed=best.tests_passed if best else 0,
-                tests_total=best.tests_total if best else 0,
-                edit=None,
-                reason=self._reason(seconds),
-                best=best,
+    def _outcome(self, winner: Winner | None, energy: Energy) -> Outcome:
+        outcome = conclude(
+            Ending(
+                settings=self._settings,
+                language=self._language,
+                target=self._target,
+                judge=self._judge,
+                candidates=self._candidates,
+                name=self._request.relative(self._path),
                 base=self._base,
-                solution=self._stale_solution(),
-                **common,
+                seconds=time.monotonic() - self._started,
+                energy=energy,
+                record="" if self._recorder.warning else str(self._recorder.path),
+                winner=winner,
+                stale=self._stale,
             )
+        )
         self._record_event(outcome)
         return outcome
-
-    def _stale_solution(self) -> Solution | None:
-        """A candidate that passed, but could not be confirmed because its target changed meanwhile."""
-        text = Snapshot.take(self._path, self._buffers()).text
-        passed = [c for c in self._candidates if c.verdict is not None and c.verdict.passed]
-        return passed[0].solution if passed and self._relocated(text) is None else None
-
-    def _reason(self, seconds: float) -> str:
-        if self._stale_solution() is not None:
-            return "the document changed in the target while it was being implemented"
-        if any("confirm" in c.notes for c in self._candidates):
-            return "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
-        if seconds >= self._settings.budget_seconds:
-            return f"the budget of {self._settings.budget_seconds:g} s is used up"
-        return f"none of {len(self._candidates)} candidates passed"
-
-    def _best(self) -> BestAttempt | None:
-        tested = [c for c in self._candidates if c.verdict is not None]
-        if not tested:
-            return None
-        best = max(tested, key=lambda c: (c.attempt.tests_passed, -c.attempt.number))
-        verdict = best.verdict
-        failure: TestResult | None = verdict.first_failure if verdict else None
-        diff = unified_diff(self._base, best.text, _relative(self._path, self._root))
-        return BestAttempt(best.attempt.number, best.attempt.tests_passed, best.attempt.tests_total, diff, failure)
 
     def _emit(self, event: Event) -> None:
         self._record_event(event)
@@ -529,7 +453,3 @@ async def _both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitabl
     if errors:
         raise errors[0]
     return results[0]
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

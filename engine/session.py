@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
-from attrs import frozen
 
 from engine.config import Settings
 from engine.driver import Run
 from engine.events import Event
 from engine.generation.base import Generator
 from engine.languages.base import Solution
+from engine.request import ImplementRequest
 
-
-@frozen
-class ImplementRequest:
-    """What to implement, and where.
-
-    Attributes:
-        root: the workspace's folder.
-        path: the target's file, absolute.
-        qualname: of the function, method or class; empty for all stubs of the file.
-        buffers: the texts of documents that are open in the editor, by absolute path, as they are at the time of
-            the call.  They count instead of what is on disk.
-        python_hint: interpreter that the editor names.
-        seed: makes the samples repeatable; None draws one.
-    """
-
-    root: Path
-    path: Path
-    qualname: str = ""
-    buffers: Callable[[], Mapping[Path, str]] = dict
-    python_hint: str = ""
-    seed: int | None = None
+__all__ = ["Engine", "EventStream", "ImplementRequest"]
 
 
 class EventStream:
@@ -99,11 +78,7 @@ class Engine:
         async def drive() -> None:
             with send:
                 try:
-                    run = Run(
-                        self._settings, self._get_generator, request.root, request.path, request.qualname,
-                        request.buffers, request.python_hint, seed, send.send_nowait,
-                    )  # fmt: skip
-                    await run.drive(solution)
+                    await Run(self._settings, self._get_generator, request, seed, send.send_nowait).drive(solution)
                 except Exception as error:  # handed to whoever reads the stream, as if raised there
                     send.send_nowait(error)
 

@@ -1,8 +1,8 @@
 """Small helpers for text: the bodies are yours to write, or Greenfinch's."""
 
 
-def slugify(title: str) -> str:
-    """Turn a title into a slug: lower case, words of letters and digits joined by single hyphens."""
+def word_counts(text: str) -> dict[str, int]:
+    """How often each word occurs, ignoring case and punctuation."""
     raise NotImplementedError
 
 
@@ -11,11 +11,11 @@ def roman(number: int) -> str:
     raise NotImplementedError
 
 
-def parse_duration(text: str) -> int:
-    """Seconds in a duration such as "1h30m", "45s" or "2d 4h"; raise ValueError if it is not one."""
+def truncate(text: str, width: int) -> str:
+    """Shorten text to at most `width` characters, ending in "..." if anything was cut."""
     raise NotImplementedError
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """Break text into lines of at most `width` characters, between words; a longer word has a line of its own."""
+def caesar(text: str, shift: int) -> str:
+    """Shift each letter by `shift` places in the alphabet, keeping its case; other characters stay."""
     raise NotImplementedError

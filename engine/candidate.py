@@ -1,0 +1,43 @@
+"""What a run knows of one candidate, and of the one that won."""
+
+from __future__ import annotations
+
+from attrs import mutable
+
+from engine.events import Origin
+from engine.languages.base import Solution, Target
+from engine.sampling import Sampled
+from engine.search import Attempt
+from engine.verification.base import Verdict
+
+
+@mutable
+class Candidate:
+    """One candidate, from its first token on.
+
+    Attributes:
+        attempt: what the policy sees of it.
+        solution, text: once the gate has admitted it: its bodies and imports, and the whole document with them.
+        verdict: once it was tested.
+        unstable: it passed, and failed when it was confirmed.
+    """
+
+    attempt: Attempt
+    origin: Origin
+    sampled: Sampled | None = None
+    solution: Solution | None = None
+    text: str = ""
+    verdict: Verdict | None = None
+    unstable: bool = False
+
+
+@mutable
+class Winner:
+    """A candidate that passed once more, on exactly `text`, which is `base` with `solution` in the target's place."""
+
+    candidate: Candidate
+    solution: Solution
+    base: str
+    text: str
+    target: Target
+    verdict: Verdict

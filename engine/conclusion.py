@@ -1,0 +1,113 @@
+"""How a run ends: the winner's edits and proof, or the best attempt and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from engine.candidate import Candidate, Winner
+from engine.config import Settings
+from engine.diffs import unified_diff
+from engine.energy import Energy
+from engine.events import BestAttempt, Outcome
+from engine.languages.base import Language, Target
+from engine.verification.base import Judge
+
+
+@frozen
+class Ending:
+    """All that an outcome is told from.
+
+    Attributes:
+        name: the document's path, for diffs.
+        base: its text when the run began.
+        stale: a candidate that passed, but whose target was changed meanwhile.
+        record: file that keeps the run, or empty.
+    """
+
+    settings: Settings
+    language: Language
+    target: Target
+    judge: Judge
+    candidates: Sequence[Candidate]
+    name: str
+    base: str
+    seconds: float
+    energy: Energy
+    record: str
+    winner: Winner | None = None
+    stale: Candidate | None = None
+
+
+def conclude(ending: Ending) -> Outcome:
+    """The run's outcome."""
+    common = Outcome(
+        passed=False,
+        tests_passed=0,
+        tests_total=0,
+        candidates=len(ending.candidates),
+        seconds=round(ending.seconds, 3),
+        tokens=sum(c.sampled.tokens for c in ending.candidates if c.sampled),
+        energy_wh=ending.energy.watt_hours,
+        energy_label=ending.energy.label,
+        edit=None,
+        reason="",
+        record=ending.record,
+    )
+    return _lost(common, ending) if ending.winner is None else _won(common, ending, ending.winner)
+
+
+def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
+    total = winner.verdict.tests_total
+    number = winner.candidate.attempt.number
+    left_out = f", {len(ending.judge.blocked)} left out" if ending.judge.blocked else ""
+    energy = f"{ending.energy.watt_hours:.2g} Wh {ending.energy.label}"
+    return evolve(
+        common,
+        passed=True,
+        tests_passed=total,
+        tests_total=total,
+        edit=unified_diff(winner.base, winner.text, ending.name),
+        proof=(
+            f"{ending.target.label}: {total}/{total} tests pass{left_out} "
+            f"(candidate {number} of {len(ending.candidates)}, {ending.seconds:.1f} s, {energy})"
+        ),
+        winner=number,
+        base=winner.base,
+        edits=ending.language.splice(winner.base, winner.target, winner.solution),
+        text=winner.text,
+        solution=winner.solution,
+    )
+
+
+def _lost(common: Outcome, ending: Ending) -> Outcome:
+    best = _best(ending)
+    return evolve(
+        common,
+        tests_passed=best.tests_passed if best else 0,
+        tests_total=best.tests_total if best else 0,
+        reason=_reason(ending),
+        best=best,
+        base=ending.base,
+        solution=ending.stale.solution if ending.stale else None,
+    )
+
+
+def _reason(ending: Ending) -> str:
+    if ending.stale is not None:
+        return "the document changed in the target while it was being implemented"
+    if any(candidate.unstable for candidate in ending.candidates):
+        return "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
+    if ending.seconds >= ending.settings.budget_seconds:
+        return f"the budget of {ending.settings.budget_seconds:g} s is used up"
+    return f"none of {len(ending.candidates)} candidates passed"
+
+
+def _best(ending: Ending) -> BestAttempt | None:
+    tested = [(c, c.verdict) for c in ending.candidates if c.verdict is not None]
+    if not tested:
+        return None
+    best, verdict = max(tested, key=lambda pair: (pair[1].tests_passed, -pair[0].attempt.number))
+    diff = unified_diff(ending.base, best.text, ending.name)
+    return BestAttempt(best.attempt.number, verdict.tests_passed, verdict.tests_total, diff, verdict.first_failure)
