@@ -240,7 +240,7 @@ class Run:
                         tasks.start_soon(self._try, candidate, decision, sampler, gate, verifier, baseline, snapshot)
                     passed = next((c for c in self._candidates if c.attempt.status == "passed"), None)
                     if passed is not None:
-                        # What has passed is not given up for want of time: the tests' own limit bounds its confirmation.
+                        # What has passed is not given up for want of time; the tests' own limit bounds this.
                         deadline, budget.deadline = budget.deadline, math.inf
                         winner = await self._confirm(verifier, baseline, passed)
                         budget.deadline = deadline

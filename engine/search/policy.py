@@ -114,12 +114,12 @@ def _plan_and_repair(state: State) -> tuple[Decision, ...]:
 
 
 def _full(state: State) -> tuple[Decision, ...]:
-    """Greedy first and alone, since it solves most of what is easy at the least cost.  While it is tested, samples;
+    """Greedy first and alone, verdict included, since it solves most of what is easy at the least cost.  Then samples;
     once half of the candidates are spent, repairs of the most promising (each parent once), and samples again.
     """
     if not state.attempts:
         return (Sample(0.0),)
-    if state.attempts[0].status == "sampling":
+    if state.attempts[0].status in {"sampling", "testing"}:
         return ()
     samples = sum(a.parent is None for a in state.attempts)
     wanted = min(state.room, max(0, (state.limit + 1) // 2 - samples))

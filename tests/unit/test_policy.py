@@ -48,9 +48,10 @@ def test_every_strategy_but_plan_and_repair_starts_with_the_greedy_candidate():
     assert decide("plan+repair", empty) == (Sample(0.8, plan=True),) * 3
 
 
-def test_full_lets_the_greedy_candidate_decode_alone():
+def test_full_waits_for_the_greedy_candidates_verdict():
     assert decide("full", State((Attempt(1, "sampling"),), 8, 4, 0.8)) == ()
-    assert decide("full", State((Attempt(1, "testing"),), 8, 4, 0.8)) == (Sample(0.8),) * 3
+    assert decide("full", State((Attempt(1, "testing"),), 8, 4, 0.8)) == ()
+    assert decide("full", State((Attempt(1, "failed", 1, 2),), 8, 4, 0.8)) == (Sample(0.8),) * 3
 
 
 def test_full_repairs_first_what_is_most_easily_mended_then_what_passes_most():
