@@ -318,7 +318,7 @@ class Run:
         )
         self._record("verdict", number=number, results=[asdict(result) for result in verdict.results],
                      output=verdict.output, reason=verdict.reason, decided_by=verdict.decided_by)  # fmt: skip
-        message = verdict.reason or (failure.message if failure else "")
+        message = verdict.reason if verdict.timed_out or failure is None else failure.message or verdict.reason
         self._emit(
             CandidateTested(
                 number,
