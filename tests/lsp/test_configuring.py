@@ -10,7 +10,7 @@ from lsp.editor import Editor, capabilities, editor
 from lsp.projects import BAD, GOOD
 from lsprotocol import types
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def changed(window: Editor, settings: object) -> None:

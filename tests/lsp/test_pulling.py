@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lsp.editor import editor
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def sources_at(address: str, models: Path) -> dict[str, str]:

