@@ -42,10 +42,16 @@ class Client:
         self._server = server
         self._patience = patience
         self._brief = min(5.0, patience)
+        self.name = ""  # as the client calls itself, set on `initialize`
 
     def can(self, capability: str) -> Any:
         """The value of a capability by its dotted snake_case name; None where the client says nothing."""
         return get_capability(self._server.client_capabilities, capability)
+
+    @property
+    def groups_code_actions(self) -> bool:
+        """Whether its menu sorts actions by kind; the others show one plain list, in which a title needs one line."""
+        return not self.name.lower().startswith(("neovim", "nvim", "helix", "emacs", "eglot"))
 
     @property
     def knows_code_actions(self) -> bool:

@@ -90,6 +90,7 @@ def create_server(client_seconds: float = CLIENT_SECONDS) -> GreenfinchServer:
 def _register_lifecycle(server: GreenfinchServer) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
+        server.client.name = params.client_info.name if params.client_info else ""
         server.protocol.adopt(Documents.like(server.workspace))
         server.settings.start(params.initialization_options)
 

@@ -237,6 +237,7 @@ async def editor(
     configuration: dict[str, Any] | None = None,
     arguments: tuple[str, ...] = (),
     folders: bool = True,
+    name: str = "",
 ) -> AsyncIterator[Editor]:
     """An editor with `root` as its workspace folder, its server started and initialized, and ended with the block."""
 
@@ -263,6 +264,7 @@ async def editor(
             types.InitializeParams(
                 capabilities=client_capabilities if client_capabilities is not None else capabilities(),
                 workspace_folders=[types.WorkspaceFolder(root.as_uri(), root.name)] if folders else None,
+                client_info=types.ClientInfo(name) if name else None,
                 initialization_options={"python": sys.executable, **(options or {})},
             )
         )

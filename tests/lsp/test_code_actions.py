@@ -26,6 +26,14 @@ async def test_a_stub_is_offered_as_refactoring_and_as_quick_fix(project: Path, 
         assert all(action.disabled is None and action.command is not None for action in actions)
 
 
+@pytest.mark.parametrize("name", ["Neovim", "helix", "Eglot", "emacs"])
+async def test_an_editor_with_one_plain_menu_gets_each_title_once(project: Path, script, name: str) -> None:
+    async with editor(project, environment=script(""), name=name) as window:
+        uri = window.open("words.py")
+        assert _titles(await window.actions(uri, "...")) == [(GENERATE, REWRITE)]
+        assert _titles(await window.actions(uri, "...", ["quickfix"])) == [(GENERATE, "quickfix")]
+
+
 async def test_a_function_with_a_body_is_offered_as_refactoring_only(project: Path, script) -> None:
     async with editor(project, environment=script("")) as window:
         uri = window.open("words.py")
