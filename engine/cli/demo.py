@@ -23,8 +23,9 @@ from engine.events import Outcome
 from engine.models import catalogue, store
 from engine.session import ImplementRequest
 
-_STUBS = ("word_counts", "roman", "truncate", "caesar")
+_STUBS = ("word_counts", "roman", "caesar", "truncate")  # of growing difficulty
 _ENOUGH = 3  # the last stub is meant to be hard for the smallest model
+_CANDIDATES = 16
 
 
 @click.command()
@@ -37,7 +38,8 @@ def demo(model: str | None, yes: bool, seed: int | None) -> None:
     Nothing of yours is touched: the project is copied to a temporary folder.
     """
     # The sample project is Greenfinch's own, so its tests run in Greenfinch's own Python.
-    settings = Settings.load().updated({"model": model, "python": sys.executable}, source="command line")
+    options = {"model": model, "python": sys.executable, "candidates": _CANDIDATES}
+    settings = Settings.load().updated(options, source="command line")
     console = Console(highlight=False)
     _need_model(console, settings.model, yes)
     folder = Path(tempfile.mkdtemp(prefix="greenfinch-demo-"))

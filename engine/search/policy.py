@@ -134,7 +134,7 @@ def _repairs(state: State, count: int) -> tuple[Decision, ...]:
     parents = {a.parent for a in state.attempts}
     open_ = [a for a in state.attempts if a.status == "failed" and a.number not in parents]
     open_.sort(key=lambda a: (not a.failed_fast, -a.score, a.number))
-    return tuple(Repair(a.number, state.temperature / 2) for a in open_[: min(count, state.room)])
+    return tuple(Repair(a.number, state.temperature) for a in open_[: min(count, state.room)])
 
 
 STRATEGIES: dict[str, Strategy] = {

@@ -17,11 +17,6 @@ def test_roman(number, numeral):
     assert roman(number) == numeral
 
 
-def test_truncate():
-    assert truncate("hello world", 8) == "hello..."
-    assert truncate("hello", 5) == "hello"
-
-
 def test_caesar():
     assert caesar("Hello, World!", 3) == "Khoor, Zruog!"
 
@@ -29,3 +24,8 @@ def test_caesar():
 def test_caesar_wraps_around():
     assert caesar("xyz", 3) == "abc"
     assert caesar("abc", -3) == "xyz"
+
+
+def test_truncate():
+    assert truncate("hello world", 8) == "hello..."
+    assert truncate("hello", 5) == "hello"

@@ -11,11 +11,11 @@ def roman(number: int) -> str:
     raise NotImplementedError
 
 
-def truncate(text: str, width: int) -> str:
-    """Shorten text to at most `width` characters, ending in "..." if anything was cut."""
+def caesar(text: str, shift: int) -> str:
+    """Shift each letter by `shift` places in the alphabet, keeping its case; other characters stay."""
     raise NotImplementedError
 
 
-def caesar(text: str, shift: int) -> str:
-    """Shift each letter by `shift` places in the alphabet, keeping its case; other characters stay."""
+def truncate(text: str, width: int) -> str:
+    """Shorten text to at most `width` characters, ending in "..." if anything was cut."""
     raise NotImplementedError
