@@ -58,7 +58,7 @@ class RunDisplay:
             case StageStarted():
                 self._stage = event.message
             case JudgeFound():
-                self._console.print(_judge_line(event))
+                self._console.print(_judge_lines(event), soft_wrap=True)
                 for test, reason in {**event.blocked, **event.excluded}.items():
                     self._console.print(Text(f"  left out: {test} ({reason})", style="yellow"))
             case ModelReady():
@@ -90,12 +90,12 @@ def _who(event: CandidateStarted) -> str:
     return f"candidate {event.number} ({origin})"
 
 
-def _judge_line(event: JudgeFound) -> Text:
+def _judge_lines(event: JudgeFound) -> Text:
     tests = f"{event.tests} test{'s' * (event.tests != 1)}"
     where = ", ".join(event.files)
     return Text(
-        f"  judge: {tests} in {where}, {event.failing} failing now ({event.framework}, {event.python}, "
-        f"sandbox: {event.sandbox})",
+        f"  judge: {tests} in {where}, {event.failing} failing now ({event.framework}; sandbox: {event.sandbox})\n"
+        f"  tests run in {event.python}",
         style="dim",
     )
 
