@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 from attrs import asdict, evolve
@@ -40,6 +40,7 @@ from engine.record import Recorder, header, new_run_id
 from engine.request import ImplementRequest
 from engine.sampling import Sampler
 from engine.search import Attempt, Decision, Repair, State, decide
+from engine.tasks import both
 from engine.verification.base import Baseline, Judge, Verdict
 from engine.verification.blocked import leave_out_blocked
 from engine.verification.gate import Gate, Refused
@@ -53,8 +54,6 @@ _TEST_WORKERS = 1  # generation and tests share few cores: one run of the tests 
 _CONFIRMATIONS = 3  # the workspace may change while a winner is confirmed; after so many changes it is refused
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
-
-A = TypeVar("A")
 
 
 class Run:
@@ -145,7 +144,7 @@ class Run:
                 cpu_before = await generator.cpu_seconds()
                 self._emit(ModelReady(info))
 
-            baseline = await _both(find_judge, prepare_model)
+            baseline = await both(find_judge, prepare_model)
             winner = await self._candidates_until_passed(verifier, baseline, snapshot, generator)
             cpu_after = await generator.cpu_seconds()
         model_cpu = (cpu_after or 0.0) - (cpu_before or 0.0) if cpu_after is not None else 0.0
@@ -427,29 +426,3 @@ class Run:
 
     def _record(self, kind: str, **values: Any) -> None:
         self._recorder.write({"seconds": round(time.monotonic() - self._started, 3), "event": kind, **values})
-
-
-async def _both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[object]]) -> A:
-    """Await both side by side, for the first one's result; an error of either cancels the other and is raised bare."""
-    results: list[A] = []
-    errors: list[Exception] = []
-
-    async def guarded(call: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await call()
-        except Exception as error:  # raised again below, without the task group's wrapping
-            errors.append(error)
-            tasks.cancel_scope.cancel()
-
-    async def keep_first() -> None:
-        results.append(await first())
-
-    async def drop_second() -> None:
-        await second()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(guarded, keep_first)
-        tasks.start_soon(guarded, drop_second)
-    if errors:
-        raise errors[0]
-    return results[0]

@@ -73,7 +73,7 @@ async def _interpreter(settings: Settings, root: Path) -> Finding:
 
 
 async def _sandbox(settings: Settings, root: Path) -> Finding:
-    from engine.verification.cell import open_cell
+    from engine.verification.confinement import open_cell
 
     async with await open_cell(root) as cell:
         return Finding("sandbox", True, f"{cell.level}: {cell.detail}")

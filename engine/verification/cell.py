@@ -1,16 +1,14 @@
 """A cell: the confined place one command runs in, with the workspace as the editor has it.
 
 Two kinds, in the order of preference: `namespaces` (Linux; see `namespaces.py`) and `copy` (everywhere; see
-`copies.py`).  `open_cell` finds out by trying which of them works here.  A cell knows nothing of tests.
+`copies.py`).  `confinement.open_cell` finds out by trying which of them works here.  A cell knows nothing of tests.
 """
 
 from __future__ import annotations
 
 import io
-import sys
 import tokenize
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -93,27 +91,6 @@ class Cell(Protocol):
         Raises:
             SandboxError: the confinement could not be set up.
         """
-
-
-async def open_cell(root: Path, level: str = "") -> AbstractAsyncContextManager[Cell]:
-    """The strongest cell that works here for the workspace at `root`, or the one called `level`.
-
-    Raises:
-        SandboxError: if the cell called `level` does not work here.
-    """
-    from engine.verification.copies import CopyCell
-    from engine.verification.namespaces import NamespaceCell, why_not
-
-    if level == "copy" or (not level and not sys.platform.startswith("linux")):
-        return CopyCell(root)
-    reason, overlay = await why_not(root)
-    if not reason:
-        return NamespaceCell(root, overlay=overlay)
-    if level:
-        from engine.errors import SandboxError
-
-        raise SandboxError(f"Tests cannot be confined in namespaces here: {reason}.")
-    return CopyCell(root, reason)
 
 
 def encoded(text: str) -> bytes:

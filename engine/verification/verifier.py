@@ -18,7 +18,8 @@ from types import TracebackType
 from engine.config import Settings
 from engine.errors import NoTestsError, SandboxError
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
-from engine.verification.cell import MIB, Cell, Command, Ended, Limits, open_cell
+from engine.verification.cell import MIB, Cell, Command, Ended, Limits
+from engine.verification.confinement import open_cell
 from engine.verification.environment import clean_environment
 from engine.verification.interpreter import Interpreter
 from engine.verification.judging import ALL, Told, find_judge, refuse_vacuous, verdict
