@@ -33,6 +33,7 @@ from engine.events import (
     as_json,
 )
 from engine.generation.base import Generator
+from engine.judgement import find_baseline
 from engine.languages import language_for
 from engine.languages.base import Language, Solution, Target
 from engine.prompting import build_prompt
@@ -45,8 +46,7 @@ from engine.verification.base import Baseline, Judge, Verdict
 from engine.verification.blocked import leave_out_blocked
 from engine.verification.gate import Gate, Refused
 from engine.verification.interpreter import Interpreter, find_interpreter
-from engine.verification.nominate import nomination
-from engine.verification.verifier import Verifier, reach_statement
+from engine.verification.verifier import Verifier
 from engine.workspace import Snapshot, Stamps
 
 _WIDTH = 4  # candidates sampled at once
@@ -170,21 +170,7 @@ class Run:
         )
 
     async def _baseline(self, verifier: Verifier, interpreter: Interpreter, snapshot: Snapshot) -> Baseline:
-        wanted = {f.qualname for f in self._target.functions}
-        stubs = [f.qualname for f in self._language.functions(snapshot.text) if f.is_stub and f.qualname not in wanted]
-        statements = {name: reach_statement(name) for name in (*wanted, *stubs)}
-        nominated = await anyio.to_thread.run_sync(
-            lambda: nomination(self._request.root, snapshot.buffers, self._path, self._target.names)
-        )
-        baseline = await verifier.baseline(
-            target_path=self._path,
-            targets=sorted(wanted),
-            stubs=stubs,
-            instrumented={self._path: self._language.instrument(snapshot.text, statements)},
-            overlays=snapshot.overlays,
-            nominated=nominated.files,
-            looked_in=nominated.looked_in,
-        )
+        baseline = await find_baseline(verifier, self._language, self._target, self._request, snapshot)
         self._test_cpu += baseline.verdict.cpu_seconds
         self._python, self._sandbox = interpreter.label, verifier.level
         failing = baseline.verdict.tests_total - baseline.verdict.tests_passed

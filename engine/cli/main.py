@@ -17,6 +17,7 @@ _INTERRUPTED = 130
 _COMMANDS = {
     "demo": ("engine.cli.demo", "Watch a local model implement a small sample project."),
     "implement": ("engine.cli.implement", "Implement PATH:NAME until its tests pass."),
+    "verify": ("engine.cli.verify", "Judge a given text by the tests; touch nothing."),
     "models": ("engine.cli.models", "List, pull and check models."),
     "runs": ("engine.cli.runs", "List and show past runs."),
     "doctor": ("engine.cli.doctor", "Say what Greenfinch found on this machine, with remedies."),

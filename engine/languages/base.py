@@ -152,6 +152,13 @@ class Language(Protocol):
         what is there counts, if it parses.  Returned without trailing blank lines, relative to column 0.
         """
 
+    def solution_in(self, source: str, target: Target) -> Solution:
+        """The bodies of the target's functions as `source`, a text that defines them, has them, and its imports.
+
+        Raises:
+            TargetNotFoundError: `source` lacks one of the functions.
+        """
+
     def splice(self, text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
         """The edits that put `solution` in the target's place; they touch its bodies and the imports alone."""
 

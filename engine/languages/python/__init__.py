@@ -61,6 +61,9 @@ class Python:
     def complete_body(self, prefix: str, streamed: str, *, ended: bool) -> str | None:
         return completion.complete_body(prefix, streamed, ended=ended)
 
+    def solution_in(self, source: str, target: Target) -> Solution:
+        return splicing.solution_in(source, target)
+
     def splice(self, text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
         return splicing.splice(text, target, solution)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.languages.python.source import syntax_tree
-from engine.languages.python.splicing import protected_lines
+from engine.languages.python.splicing import dedent
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
@@ -86,14 +86,6 @@ def _trimmed(body: str) -> str:
     while lines and (not lines[-1].strip() or lines[-1].strip().startswith("```")):
         lines.pop()
     return "\n".join(line.rstrip() if not line.strip() else line for line in lines)
-
-
-def dedent(body: str) -> str:
-    """The body moved to column 0 by its first line's indentation; lines inside strings stay as they are."""
-    protected = protected_lines(body)
-    lines = body.split("\n")
-    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-    return "\n".join(line if number in protected else line.removeprefix(indent) for number, line in enumerate(lines))
 
 
 def _without_docstring(prefix: str, body: str) -> str:

@@ -6,6 +6,7 @@ import re
 from functools import reduce
 from math import gcd
 
+from engine.errors import TargetNotFoundError
 from engine.languages.base import Function, Solution, Target, TextEdit
 from engine.languages.python.source import PythonFunction, Source, is_docstring, parse, syntax_tree, walk
 
@@ -30,6 +31,32 @@ def splice(text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...
         edits.append(TextEdit(function.body_start, function.end, newline + newline.join(placed)))
     imports = import_edit(text, solution.imports, newline)
     return (*([imports] if imports else []), *edits)
+
+
+def solution_in(source: str, target: Target) -> Solution:
+    """See `Language.solution_in`.  A method may stand in its class or by itself."""
+    functions = {f.qualname: f for f in parse(source).functions}
+    bodies: dict[str, str] = {}
+    for wanted in target.functions:
+        found = functions.get(wanted.qualname) or functions.get(wanted.name)
+        if found is None:
+            raise TargetNotFoundError(f"The candidate does not define {wanted.qualname}.")
+        bodies[wanted.qualname] = dedent(source[found.body_start : found.end].strip("\r\n"))
+    data = source.encode("utf-8", "surrogatepass")
+    imports = tuple(
+        data[node.start_byte : node.end_byte].decode("utf-8", "surrogatepass")
+        for node in syntax_tree(data).children
+        if node.type in {"import_statement", "import_from_statement"}
+    )
+    return Solution(bodies, imports)
+
+
+def dedent(body: str) -> str:
+    """The body moved to column 0 by its first line's indentation; lines inside strings stay as they are."""
+    protected = protected_lines(body)
+    lines = body.replace("\r\n", "\n").split("\n")
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    return "\n".join(line if number in protected else line.removeprefix(indent) for number, line in enumerate(lines))
 
 
 def prepend_statement(text: str, function: Function, statement: str) -> TextEdit:

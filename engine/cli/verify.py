@@ -1,0 +1,57 @@
+"""`greenfinch verify`: judge a given text by the user's tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import anyio
+import click
+
+from engine.cli.main import FAILED, PASSED
+from engine.cli.places import parse_target, workspace_root
+from engine.config import Settings
+from engine.judgement import Judgement, Replace, judge_text
+from engine.request import ImplementRequest
+from engine.workspace import read_text
+
+
+@click.command()
+@click.argument("target", metavar="PATH[:NAME]")
+@click.option("--candidate", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="File with the text to judge.")  # fmt: skip
+@click.option("--replace", type=click.Choice(["target", "module"]), default="target", show_default=True,
+              help="Whether it stands for the target's definition or for the whole module.")  # fmt: skip
+@click.option("--python", metavar="PATH", help="Python that runs the tests.")
+@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The workspace's folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(
+    target: str, candidate: Path, replace: Replace, python: str | None, root: Path | None, as_json: bool
+) -> None:
+    """Judge the text in a file as the implementation of PATH:NAME, confined, without touching the tree.
+
+    Exit status: 0 it passes, 1 it does not, 2 it could not be judged.
+    """
+    settings = Settings.load().updated({"python": python}, source="command line")
+    path, qualname = parse_target(target)
+    request = ImplementRequest(root.resolve() if root else workspace_root(path), path, qualname)
+    judgement = anyio.run(judge_text, settings, request, read_text(candidate), replace)
+    if as_json:
+        print(json.dumps(_plain(judgement)))
+    else:
+        for test in judgement.tests:
+            print(f"{test.outcome:8} {test.id}{f'  {test.message}' if test.message else ''}")
+        told = "accepted" if judgement.accepted else f"not accepted: {judgement.reason}"
+        print(f"{told} ({judgement.decided_by}; sandbox: {judgement.sandbox_level})")
+    sys.exit(PASSED if judgement.accepted else FAILED)
+
+
+def _plain(judgement: Judgement) -> dict[str, object]:
+    return {
+        "accepted": judgement.accepted,
+        "reason": judgement.reason,
+        "tests": [{"id": t.id, "outcome": str(t.outcome), "seconds": round(t.seconds, 4)} for t in judgement.tests],
+        "sandbox_level": judgement.sandbox_level,
+        "decided_by": judgement.decided_by,
+    }

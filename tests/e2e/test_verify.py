@@ -1,0 +1,72 @@
+"""`greenfinch verify`: a given text is judged, and nothing is touched."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from promises.workspace import BAD, GOOD, MODULE, Workspace
+
+COMMAND = str(Path(sys.executable).with_name("greenfinch"))
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    return Workspace(tmp_path / "project")
+
+
+def verify(workspace: Workspace, text: str, *arguments: str) -> tuple[int, dict]:
+    candidate = workspace.root.parent / "candidate.py"
+    candidate.write_text(text)
+    before = workspace.hashes()
+    done = subprocess.run(
+        [COMMAND, "verify", "words.py:slugify", "--candidate", str(candidate), "--json", *arguments],
+        cwd=workspace.root,
+        env={**os.environ, "GREENFINCH_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert workspace.hashes() == before
+    return done.returncode, json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
+
+
+def test_a_good_text_is_accepted_with_its_tests(workspace):
+    status, told = verify(workspace, f"def slugify(title):\n{GOOD}")
+    assert (status, told["accepted"], told["reason"]) == (0, True, "")
+    assert [(t["id"], t["outcome"]) for t in told["tests"]] == [
+        ("test_words.py::test_words", "passed"),
+        ("test_words.py::test_nothing", "passed"),
+    ]
+    assert told["sandbox_level"] in {"namespaces", "copy"}
+    assert told["decided_by"].startswith("pytest in")
+
+
+def test_a_bad_one_is_not_with_the_reason(workspace):
+    status, told = verify(workspace, f"def slugify(title):\n{BAD}")
+    assert (status, told["accepted"]) == (1, False)
+    assert "hello world" in told["reason"]
+
+
+def test_imports_of_the_candidate_come_with_it(workspace):
+    text = "import re\n\n\ndef slugify(title):\n    return re.sub(' +', '-', title.strip().lower())\n"
+    assert verify(workspace, text)[0] == 0
+
+
+def test_what_the_gate_refuses_costs_no_test(workspace):
+    status, told = verify(workspace, "def slugify(title):\n    return nothing_like_that\n")
+    assert (status, told["decided_by"], told["tests"]) == (1, "gate", [])
+
+
+def test_a_whole_module_can_be_judged(workspace):
+    text = MODULE.replace("    raise NotImplementedError\n", GOOD).replace("Words", "Other words")
+    assert verify(workspace, text, "--replace", "module")[0] == 0
+    assert verify(workspace, "raise SystemExit(0)\n", "--replace", "module")[0] == 1
+
+
+def test_a_text_without_the_function_cannot_be_judged(workspace):
+    status, told = verify(workspace, "def other():\n    pass\n")
+    assert status == 2
+    assert "does not define slugify" in told["stderr"]
