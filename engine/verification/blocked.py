@@ -56,10 +56,15 @@ def _blocking_stub(
     for place, line in result.frames:
         path = root / place
         function = _function_at(read(path), line, language) if language.handles(path) else None
-        if function is not None and path == target.path and function.qualname in wanted:
+        if function is not None and path == target.path and _belongs(function.qualname, wanted):
             return ""
         stub = function.qualname if function is not None and function.is_stub else ""
     return stub
+
+
+def _belongs(qualname: str, wanted: set[str]) -> bool:
+    """Whether a function is the target, or nested in it: a closure that the candidate hands out is no other stub."""
+    return any(qualname == name or qualname.startswith(f"{name}.") for name in wanted)
 
 
 def _function_at(text: str, line: int, language: Language) -> Function | None:

@@ -123,6 +123,21 @@ async def test_a_candidate_that_calls_another_stub_is_not_excused(workspace):
     assert (outcome.tests_passed, outcome.tests_total) == (1, 2)
 
 
+async def test_a_stub_that_the_candidate_itself_hands_out_is_not_excused(workspace):
+    workspace.write("words.py", "def maker(kind):\n    raise NotImplementedError\n")
+    workspace.write(
+        "test_words.py",
+        "from words import maker\n\n\ndef test_makes():\n    assert callable(maker('a'))\n\n\n"
+        "def test_made():\n    assert maker('a')() == 'a'\n",
+    )
+    body = "    def inner():\n        raise NotImplementedError\n    return inner\n"
+    engine = workspace.engine(body, strategy="greedy")
+    async with engine.implement(ImplementRequest(workspace.root, workspace.module, "maker")) as events:
+        outcome = await last(events)
+    assert not outcome.passed
+    assert (outcome.tests_passed, outcome.tests_total) == (1, 2)
+
+
 async def test_a_unittest_project_without_pytest_in_sight(workspace):
     workspace.write(
         "test_words.py",
