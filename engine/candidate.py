@@ -9,6 +9,7 @@ from engine.languages.base import Solution, Target
 from engine.sampling import Sampled
 from engine.search import Attempt
 from engine.verification.base import Verdict
+from engine.workspace import Evidence
 
 
 @mutable
@@ -33,7 +34,13 @@ class Candidate:
 
 @mutable
 class Winner:
-    """A candidate that passed once more, on exactly `text`, which is `base` with `solution` in the target's place."""
+    """A candidate that passed once more, on exactly `text`, which is `base` with `solution` in the target's place.
+
+    Attributes:
+        target: with the functions that `solution` fills.
+        untested: names of stubs that no test reaches; they were left as they are.
+        evidence: what the confirming run was about.
+    """
 
     candidate: Candidate
     solution: Solution
@@ -41,3 +48,5 @@ class Winner:
     text: str
     target: Target
     verdict: Verdict
+    untested: tuple[str, ...]
+    evidence: Evidence

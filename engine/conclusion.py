@@ -22,7 +22,8 @@ class Ending:
     Attributes:
         name: the document's path, for diffs.
         base: its text when the run began.
-        stale: a candidate that passed, but whose target was changed meanwhile.
+        tokens: sampled by all candidates, those that were cut off included.
+        stale: a candidate that passed, but could not be confirmed on a workspace that went on changing.
         record: file that keeps the run, or empty.
     """
 
@@ -34,6 +35,7 @@ class Ending:
     name: str
     base: str
     seconds: float
+    tokens: int
     energy: Energy
     record: str
     winner: Winner | None = None
@@ -48,7 +50,7 @@ def conclude(ending: Ending) -> Outcome:
         tests_total=0,
         candidates=len(ending.candidates),
         seconds=round(ending.seconds, 3),
-        tokens=sum(c.sampled.tokens for c in ending.candidates if c.sampled),
+        tokens=ending.tokens,
         energy_wh=ending.energy.watt_hours,
         energy_label=ending.energy.label,
         edit=None,
@@ -62,6 +64,8 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
     total = winner.verdict.tests_total
     number = winner.candidate.attempt.number
     left_out = f", {len(ending.judge.blocked)} left out" if ending.judge.blocked else ""
+    count = len(winner.untested)
+    alone = f", {count} stub{'s' * (count > 1)} without tests left alone" if count else ""
     energy = f"{ending.energy.watt_hours:.2g} Wh {ending.energy.label}"
     return evolve(
         common,
@@ -70,10 +74,11 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
         tests_total=total,
         edit=unified_diff(winner.base, winner.text, ending.name),
         proof=(
-            f"{ending.target.label}: {total}/{total} tests pass{left_out} "
+            f"{ending.target.label}: {total}/{total} tests pass{left_out}{alone} "
             f"(candidate {number} of {len(ending.candidates)}, {ending.seconds:.1f} s, {energy})"
         ),
         winner=number,
+        untested=winner.untested,
         base=winner.base,
         edits=ending.language.splice(winner.base, winner.target, winner.solution),
         text=winner.text,
@@ -86,7 +91,7 @@ def _lost(common: Outcome, ending: Ending) -> Outcome:
     return evolve(
         common,
         tests_passed=best.tests_passed if best else 0,
-        tests_total=best.tests_total if best else 0,
+        tests_total=best.tests_total if best else len(ending.judge.tests),
         reason=_reason(ending),
         best=best,
         base=ending.base,
@@ -96,7 +101,7 @@ def _lost(common: Outcome, ending: Ending) -> Outcome:
 
 def _reason(ending: Ending) -> str:
     if ending.stale is not None:
-        return "the document changed in the target while it was being implemented"
+        return "the target, or what its tests read, was changed while it was being implemented"
     if any(candidate.unstable for candidate in ending.candidates):
         return "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
     if ending.seconds >= ending.settings.budget_seconds:

@@ -5,9 +5,8 @@ It decides nothing itself: what to sample is `search`'s matter, whether a text p
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from engine.events import (
     as_json,
 )
 from engine.generation.base import Generator
-from engine.judgement import find_baseline
+from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
 from engine.languages.base import Language, Solution, Target
 from engine.prompting import build_prompt
@@ -42,12 +41,11 @@ from engine.request import ImplementRequest
 from engine.sampling import Sampler
 from engine.search import Attempt, Decision, Repair, State, decide
 from engine.tasks import both
-from engine.verification.base import Baseline, Judge, Verdict
-from engine.verification.blocked import leave_out_blocked
+from engine.verification.base import Baseline, Judge
 from engine.verification.gate import Gate, Refused
 from engine.verification.interpreter import Interpreter, find_interpreter
 from engine.verification.verifier import Verifier
-from engine.workspace import Snapshot, Stamps
+from engine.workspace import Evidence, Snapshot
 
 _WIDTH = 4  # candidates sampled at once
 _TEST_WORKERS = 1  # generation and tests share few cores: one run of the tests at a time
@@ -74,14 +72,16 @@ class Run:
         self._seed = seed
         self._listener = emit
         self._id = new_run_id()
-        self._recorder = Recorder(self._id, secret_variables=[settings.endpoint_key_env])
+        self._recorder: Recorder | None = None
         self._started = time.monotonic()
         self._candidates: list[Candidate] = []
         self._changed = anyio.Event()
         self._test_slots = anyio.CapacityLimiter(_TEST_WORKERS)
         self._test_cpu = 0.0
-        self._error: GreenfinchError | None = None
+        self._sampling_error: GreenfinchError | None = None
+        self._failure: Exception | None = None
         self._stale: Candidate | None = None
+        self._spent: Mapping[int, int] = {}
 
     # -- the whole
 
@@ -95,9 +95,10 @@ class Run:
         if language is None:
             raise TargetNotFoundError(f"{self._path.name} is not in a language that Greenfinch knows.")
         self._language: Language = language
-        snapshot = Snapshot.take(self._path, self._request.buffers())
+        snapshot = Snapshot.take(self._request)
         self._base = snapshot.text
         self._target = language.target_named(self._path, snapshot.text, self._request.qualname)
+        self._recorder = Recorder(self._id, secret_variables=[self._settings.endpoint_key_env])
         self._recorder.write(
             header(
                 self._id,
@@ -124,6 +125,9 @@ class Run:
         except GreenfinchError as error:
             self._record("error", what=error.what, remedy=error.remedy)
             raise
+        except anyio.get_cancelled_exc_class():
+            self._record("cancelled")
+            raise
         finally:
             self._recorder.close()
         self._listener(outcome)
@@ -147,19 +151,20 @@ class Run:
             baseline = await both(find_judge, prepare_model)
             winner = await self._candidates_until_passed(verifier, baseline, snapshot, generator)
             cpu_after = await generator.cpu_seconds()
+        winner = self._if_still_so(winner)
         model_cpu = (cpu_after or 0.0) - (cpu_before or 0.0) if cpu_after is not None else 0.0
         return self._outcome(winner, meter.read(max(0.0, model_cpu) + self._test_cpu))
 
     async def _reapply(self, solution: Solution, meter: Meter) -> Outcome:
         interpreter = await self._interpreter()
         async with Verifier(self._request.root, interpreter, self._settings) as verifier:
-            snapshot = Snapshot.take(self._path, self._request.buffers())
+            snapshot = Snapshot.take(self._request)
             baseline = await self._baseline(verifier, interpreter, snapshot)
             checked = self._language.check(self._base, self._target, solution)
             candidate = Candidate(Attempt(1, "passed"), "sampled", None, checked.solution, checked.text)
             self._candidates.append(candidate)
             winner = await self._confirm(verifier, baseline, candidate)
-        return self._outcome(winner, meter.read(self._test_cpu))
+        return self._outcome(self._if_still_so(winner), meter.read(self._test_cpu))
 
     # -- the judge
 
@@ -193,17 +198,6 @@ class Run:
             )
         )
 
-    def _without_blocked(self, verdict: Verdict, snapshot: Snapshot, text: str) -> Verdict:
-        """The verdict over the tests that no other stub blocks; from now on they alone are the judge."""
-
-        def read(path: Path) -> str:
-            return text if path == self._path else snapshot.read(path)
-
-        judge, verdict = leave_out_blocked(self._judge, verdict, self._language, self._target, self._request.root, read)
-        if judge != self._judge:
-            self._tell_judge(judge, verdict.tests_total - verdict.tests_passed, verdict.seconds)
-        return verdict
-
     # -- the search
 
     async def _candidates_until_passed(
@@ -213,31 +207,37 @@ class Run:
         prompt = build_prompt(self._language, snapshot.text, self._target, sources, baseline.judge.tests)
         self._record("prompt", messages=[asdict(m) for m in prompt.messages])
         sampler = Sampler(generator, self._language, prompt, self._settings, self._seed, self._listener)
+        self._spent = sampler.spent
         gate = Gate(self._language, snapshot.text, self._target, sources)
+        trial = Trial.of(verifier, self._language, self._target, self._request, snapshot, baseline.time_limit)
         self._emit(StageStarted("search", f"implementing {self._target.label}"))
         left = self._settings.budget_seconds - (time.monotonic() - self._started)
+        deadline = anyio.current_time() + max(1.0, left)
         winner: Winner | None = None
         async with anyio.create_task_group() as tasks:
-            with anyio.move_on_after(max(1.0, left)) as budget:
-                while winner is None and self._stale is None:
-                    for decision in decide(self._settings.strategy, self._state()):
-                        candidate = self._start(decision)
-                        tasks.start_soon(self._try, candidate, decision, sampler, gate, verifier, baseline, snapshot)
-                    passed = next((c for c in self._candidates if c.attempt.status == "passed"), None)
-                    if passed is not None:
-                        # What has passed is not given up for want of time; the tests' own limit bounds this.
-                        deadline, budget.deadline = budget.deadline, math.inf
-                        winner = await self._confirm(verifier, baseline, passed)
-                        budget.deadline = deadline
-                    elif self._state().running:
-                        await self._changed.wait()
-                        self._changed = anyio.Event()
-                    else:
-                        break
+            while winner is None and self._stale is None and self._failure is None:
+                with anyio.CancelScope(deadline=deadline):
+                    await self._until_passed(lambda c, d: tasks.start_soon(self._try, c, d, sampler, gate, trial))
+                passed = next((c for c in self._candidates if c.attempt.status == "passed"), None)
+                if passed is None:
+                    break
+                winner = await self._confirm(verifier, baseline, passed)  # not given up for want of time
             tasks.cancel_scope.cancel()
-        if winner is None and self._error is not None and not any(c.solution for c in self._candidates):
-            raise self._error
+        if self._failure is not None:
+            raise self._failure
+        if winner is None and self._sampling_error is not None and not any(c.solution for c in self._candidates):
+            raise self._sampling_error
         return winner
+
+    async def _until_passed(self, start: Callable[[Candidate, Decision], object]) -> None:
+        """Start what the policy wants, until a candidate has passed or nothing more is wanted."""
+        while self._failure is None and not any(c.attempt.status == "passed" for c in self._candidates):
+            for decision in decide(self._settings.strategy, self._state()):
+                start(self._start(decision), decision)
+            if not self._state().running:
+                return
+            await self._changed.wait()
+            self._changed = anyio.Event()
 
     def _state(self) -> State:
         return State(
@@ -253,17 +253,17 @@ class Run:
         self._emit(CandidateStarted(number, origin, parent))
         return candidate
 
-    async def _try(
-        self,
-        candidate: Candidate,
-        decision: Decision,
-        sampler: Sampler,
-        gate: Gate,
-        verifier: Verifier,
-        baseline: Baseline,
-        snapshot: Snapshot,
+    async def _try(self, candidate: Candidate, decision: Decision, sampler: Sampler, gate: Gate, trial: Trial) -> None:
+        """One candidate from its first token to its verdict; what goes wrong beyond the candidate ends the run."""
+        try:
+            await self._attempt(candidate, decision, sampler, gate, trial)
+        except Exception as error:  # raised again by the search, without the task group's wrapping
+            self._failure = error
+            self._changed.set()
+
+    async def _attempt(
+        self, candidate: Candidate, decision: Decision, sampler: Sampler, gate: Gate, trial: Trial
     ) -> None:
-        """One candidate from its first token to its verdict."""
         number = candidate.attempt.number
         parent = self._candidates[decision.parent - 1] if isinstance(decision, Repair) else None
         try:
@@ -274,7 +274,7 @@ class Run:
                 parent.verdict.first_failure if parent and parent.verdict else None,
             )
         except GenerationError as error:
-            self._error = error
+            self._sampling_error = error
             self._refuse(candidate, f"sampling failed: {error.what}")
             return
         if candidate.sampled.problem:
@@ -288,10 +288,11 @@ class Run:
         candidate.solution, candidate.text = admitted.solution, admitted.text
         self._set_status(candidate, "testing")
         async with self._test_slots:
-            texts = {**snapshot.overlays, self._path: admitted.text}
-            verdict = await verifier.run(self._judge, texts, time_limit=baseline.time_limit)
+            bodies = tuple(admitted.solution.bodies.values())
+            judge, verdict = await trial.run(self._judge, admitted.text, bodies)
         self._test_cpu += verdict.cpu_seconds
-        verdict = self._without_blocked(verdict, snapshot, admitted.text)
+        if judge != self._judge:
+            self._tell_judge(judge, verdict.tests_total - verdict.tests_passed, verdict.seconds)
         candidate.verdict = verdict
         failure = verdict.first_failure
         candidate.attempt = evolve(
@@ -336,31 +337,61 @@ class Run:
     async def _confirm(self, verifier: Verifier, baseline: Baseline, candidate: Candidate) -> Winner | None:
         """One more clean run on exactly the text that would be applied, in the workspace as it is now.
 
-        None if that run fails (its outcome changes from run to run, or the workspace does), or if the target itself
-        was changed meanwhile; the candidate is no longer one that passed, then.
+        None if that run fails (its outcome changes from run to run), or if the target or what its tests read goes on
+        changing; the candidate is no longer one that passed, then.
         """
         self._emit(StageStarted("confirm", "confirming the winner on the final text"))
-        for _ in range(_CONFIRMATIONS if candidate.solution else 0):
-            assert candidate.solution is not None  # noqa: S101 - else there is no turn
-            snapshot = Snapshot.take(self._path, self._request.buffers())
-            target = self._relocated(snapshot.text)
-            if target is None:
+        for solution, untested in self._final_forms(candidate):
+            for _ in range(_CONFIRMATIONS):
+                snapshot = Snapshot.take(self._request)
+                target = self._relocated(snapshot.text)
+                if target is None:
+                    break
+                text = self._language.render(snapshot.text, target, solution)
+                evidence = Evidence.of(snapshot, self._loaded(baseline), self._request.root)
+                async with self._test_slots:
+                    texts = {**snapshot.overlays, self._path: text}
+                    verdict = await verifier.run(self._judge, texts, time_limit=baseline.time_limit)
+                self._test_cpu += verdict.cpu_seconds
+                if not evidence.holds(self._request):
+                    continue
+                if verdict.passed:
+                    return Winner(candidate, solution, snapshot.text, text, target, verdict, untested, evidence)
+                candidate.unstable = snapshot.text == self._base
+                candidate.verdict = verdict
+                break
+            else:
+                self._stale = candidate
+            if self._stale is not None or target is None:
                 self._stale = candidate
                 break
-            text = self._language.render(snapshot.text, target, candidate.solution)
-            stamps = Stamps.of(self._loaded(baseline), self._request.root)
-            async with self._test_slots:
-                texts = {**snapshot.overlays, self._path: text}
-                verdict = await verifier.run(self._judge, texts, time_limit=baseline.time_limit)
-            self._test_cpu += verdict.cpu_seconds
-            if Snapshot.take(self._path, self._request.buffers()) != snapshot or not stamps.still_hold():
-                continue
-            if verdict.passed:
-                return Winner(candidate, candidate.solution, snapshot.text, text, target, verdict)
-            candidate.unstable = snapshot.text == self._base
-            candidate.verdict = verdict
-            break
         candidate.attempt = evolve(candidate.attempt, status="failed")
+        return None
+
+    def _final_forms(self, candidate: Candidate) -> Iterator[tuple[Solution, tuple[str, ...]]]:
+        """The candidate without the bodies that no test has reached, and their names; then, should the tests need
+        these after all (a fixture may, unseen by the probe), the whole of it.
+        """
+        solution, verdict = candidate.solution, candidate.verdict
+        if solution is None:
+            return
+        if verdict is not None and len(solution.bodies) > 1:
+            reached = {name for result in verdict.results for name in result.reached}
+            tested = {name: body for name, body in solution.bodies.items() if name in reached}
+            if tested and len(tested) < len(solution.bodies):
+                target = evolve(
+                    self._target, functions=tuple(f for f in self._target.functions if f.qualname in tested)
+                )
+                checked = self._language.check(self._base, target, Solution(tested))
+                if not checked.problem:
+                    yield checked.solution, tuple(name for name in solution.bodies if name not in tested)
+        yield solution, ()
+
+    def _if_still_so(self, winner: Winner | None) -> Winner | None:
+        """The winner, unless something that its proof is about was changed since; it is offered again, then."""
+        if winner is None or winner.evidence.holds(self._request):
+            return winner
+        self._stale = winner.candidate
         return None
 
     def _loaded(self, baseline: Baseline) -> set[Path]:
@@ -394,8 +425,9 @@ class Run:
                 name=self._request.relative(self._path),
                 base=self._base,
                 seconds=time.monotonic() - self._started,
+                tokens=sum(self._spent.values()),
                 energy=energy,
-                record="" if self._recorder.warning else str(self._recorder.path),
+                record=str(self._recorder.path) if self._recorder and not self._recorder.warning else "",
                 winner=winner,
                 stale=self._stale,
             )
@@ -408,7 +440,11 @@ class Run:
         self._listener(event)
 
     def _record_event(self, event: Event) -> None:
-        self._recorder.write({"seconds": round(time.monotonic() - self._started, 3), **as_json(event)})
+        self._write(as_json(event))
 
     def _record(self, kind: str, **values: Any) -> None:
-        self._recorder.write({"seconds": round(time.monotonic() - self._started, 3), "event": kind, **values})
+        self._write({"event": kind, **values})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._recorder is not None:
+            self._recorder.write({"seconds": round(time.monotonic() - self._started, 3), **line})

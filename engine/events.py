@@ -143,6 +143,7 @@ class Outcome:
         winner: the winning candidate's number.
         best: what came nearest, without a winner.
         record: file that keeps the run, or empty.
+        untested: names of stubs of a class or file that no test reaches; they were left alone.
         base: the document's text that the edits are for: the one the winner was confirmed against.
         edits, text, solution: the winner's edits, the text after them, and what `Engine.reapply` needs to put it
             into a text that has changed since.  These and `base` are not part of the JSON.
@@ -162,6 +163,7 @@ class Outcome:
     winner: int | None = None
     best: BestAttempt | None = None
     record: str = ""
+    untested: tuple[str, ...] = ()
     base: str = ""
     edits: tuple[TextEdit, ...] = ()
     text: str = ""

@@ -56,6 +56,7 @@ class Sampler:
         self._settings = settings
         self._seed = seed
         self._emit = emit
+        self.spent: dict[int, int] = {}  # tokens by candidate, whether or not it came to its end
         self._recent: deque[tuple[float, int]] = deque()
         self._reported = 0.0
 
@@ -111,6 +112,7 @@ class Sampler:
         return text, tokens, function is None
 
     def _count(self, number: int, tokens: int, new: int) -> None:
+        self.spent[number] = tokens
         now = time.monotonic()
         self._recent.append((now, new))
         while now - self._recent[0][0] > _RATE_WINDOW:

@@ -8,6 +8,9 @@ from pathlib import Path
 from attrs import frozen
 
 from engine.errors import GreenfinchError
+from engine.request import ImplementRequest
+
+_CONFIGURATION = frozenset({".toml", ".ini", ".cfg"})
 
 
 def read_text(path: Path) -> str:
@@ -30,7 +33,7 @@ class Snapshot:
 
     Attributes:
         path, text: the target's document.
-        buffers: all open documents' texts, by absolute path.
+        buffers: the texts of the workspace's open documents, by absolute path; those outside it are nobody's matter.
     """
 
     path: Path
@@ -38,9 +41,18 @@ class Snapshot:
     buffers: Mapping[Path, str]
 
     @classmethod
-    def take(cls, path: Path, buffers: Mapping[Path, str]) -> Snapshot:
-        """What `path` and all buffers hold now."""
-        return cls(path, buffers[path] if path in buffers else read_text(path), dict(buffers))
+    def take(cls, request: ImplementRequest) -> Snapshot:
+        """What the target's document and the workspace's buffers hold now.
+
+        Raises:
+            GreenfinchError: the document cannot be read.
+        """
+        roots = (request.root, request.root.resolve())
+        buffers = {
+            path: text for path, text in request.buffers().items() if any(path.is_relative_to(root) for root in roots)
+        }
+        path = request.path
+        return cls(path, buffers[path] if path in buffers else read_text(path), buffers)
 
     @property
     def overlays(self) -> dict[Path, str]:
@@ -48,26 +60,53 @@ class Snapshot:
         return {path: text for path, text in self.buffers.items() if not _on_disk(path, text)}
 
     def read(self, path: Path) -> str:
-        """A file's text, its buffer's if it is open."""
+        """A file's text, its buffer's if it is open.
+
+        Raises:
+            GreenfinchError: it cannot be read.
+        """
         return self.buffers[path] if path in self.buffers else read_text(path)
+
+    def glance(self, path: Path) -> str:
+        """The same, but empty for a file that cannot be read."""
+        try:
+            return self.read(path)
+        except GreenfinchError:
+            return ""
 
 
 @frozen
-class Stamps:
-    """Which versions of some files are on disk, to see later whether one was written since."""
+class Evidence:
+    """What a verdict was about: the files that the tests read, as they were, on disk and in buffers.
 
-    of_files: Mapping[Path, tuple[int, int] | None]
+    Attributes:
+        files: the files, and every `conftest.py` and configuration file that may count for them.
+        stamps: which versions of them are on disk.
+        texts: what open documents among them held.
+    """
+
+    files: frozenset[Path]
+    stamps: Mapping[Path, tuple[int, int] | None]
+    texts: Mapping[Path, str]
 
     @classmethod
-    def of(cls, files: Iterable[Path], root: Path) -> Stamps:
-        """The files, and every `conftest.py` between them and `root`."""
-        wanted = set(files)
-        for file in files:
+    def of(cls, snapshot: Snapshot, files: Iterable[Path], root: Path) -> Evidence:
+        """The evidence of a run that saw `snapshot` and read `files`."""
+        wanted = {*files, snapshot.path}
+        for file in tuple(wanted):
             wanted |= {folder / "conftest.py" for folder in file.parents if folder.is_relative_to(root)}
-        return cls({file: _stamp(file) for file in wanted})
+        wanted |= {path for path in snapshot.buffers if path.suffix in _CONFIGURATION}
+        texts = {path: text for path, text in snapshot.buffers.items() if path in wanted}
+        return cls(frozenset(wanted), {file: _stamp(file) for file in wanted}, texts)
 
-    def still_hold(self) -> bool:
-        return all(_stamp(file) == stamp for file, stamp in self.of_files.items())
+    def holds(self, request: ImplementRequest) -> bool:
+        """Whether all of it is still so."""
+        try:
+            now = Snapshot.take(request)
+        except GreenfinchError:
+            return False
+        texts = {path: text for path, text in now.buffers.items() if path in self.files}
+        return texts == self.texts and all(_stamp(file) == stamp for file, stamp in self.stamps.items())
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

@@ -1,62 +1,86 @@
 """Tests that no implementation of the target can make pass yet, because they need another stub.
 
 The baseline finds those that call the other stub first.  The rest show themselves when a candidate is good enough to
-let a test come that far: it then fails with the other stub's `NotImplementedError`, without the target on the stack.
+let a test come that far: the test then calls the other stub itself (the probe tells, for stubs of the target's file),
+or fails with its `NotImplementedError`, without the target on the stack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from attrs import evolve
 
 from engine.languages.base import Function, Language, Target
 from engine.verification.base import Judge, TestResult, Verdict
+from engine.verification.judging import ALL
 
 
 def leave_out_blocked(
-    judge: Judge, verdict: Verdict, language: Language, target: Target, root: Path, read: Callable[[Path], str]
+    judge: Judge,
+    verdict: Verdict,
+    language: Language,
+    target: Target,
+    root: Path,
+    read: Callable[[Path], str],
+    bodies: Iterable[str],
 ) -> tuple[Judge, Verdict]:
     """The judge without tests that another stub blocks, and the verdict over what is left.
 
     Both as they were if nothing is blocked, or if nothing would be left that passed: a candidate cannot win by having
-    every test excused.
+    every test excused.  Nor is a test excused by a stub that the candidate itself names: it may have handed it out.
 
     Args:
-        read: the text of a file, as the run saw it.
+        read: the text of a file, as the run saw it; empty for one that cannot be read.
+        bodies: what the candidate consists of.
     """
+    text = "\n".join(bodies)
     blocked: dict[str, str] = {}
     for result in verdict.results:
         stub = _blocking_stub(result, language, target, root, read)
-        if stub:
+        if stub and not re.search(rf"\b{re.escape(_bare(stub))}\b", text):
             blocked[result.id] = stub
     left = tuple(result for result in verdict.results if result.id not in blocked)
     if not blocked or not any(result.passed for result in left):
         return judge, verdict
-    narrowed = evolve(
-        judge,
-        tests=tuple(test for test in judge.tests if test not in blocked),
-        blocked={**judge.blocked, **blocked},
-    )
-    passed = not verdict.timed_out and all(result.passed for result in left)
+    narrowed = evolve(judge, tests=_narrowed(judge.tests, blocked, left), blocked={**judge.blocked, **blocked})
     failed = next((result for result in left if not result.passed), None)
     reason = f"{failed.id}: {failed.message or failed.outcome}" if failed else ""
-    return narrowed, evolve(verdict, results=left, passed=passed, reason=reason)
+    return narrowed, evolve(verdict, results=left, passed=not verdict.timed_out and failed is None, reason=reason)
+
+
+def _narrowed(tests: Sequence[str], blocked: Iterable[str], left: Sequence[TestResult]) -> tuple[str, ...]:
+    """The tests without the blocked ones; a whole file that holds one is replaced by its other tests."""
+    excused = set(blocked)
+    narrowed: list[str] = []
+    for test in tests:
+        file = test.removesuffix(ALL)
+        if test.endswith(ALL) and any(each.startswith(f"{file}::") for each in excused):
+            narrowed += [result.id for result in left if result.id.startswith(f"{file}::")]
+        elif test not in excused:
+            narrowed.append(test)
+    return tuple(narrowed)
 
 
 def _blocking_stub(
     result: TestResult, language: Language, target: Target, root: Path, read: Callable[[Path], str]
 ) -> str:
-    """The stub whose `NotImplementedError` ended the test, unless the target called it."""
-    if result.passed or not result.message.startswith("NotImplementedError") or not result.frames:
+    """The stub that the test cannot do without; empty if there is none, or if the target called it."""
+    if result.passed:
+        return ""
+    if result.blocked_by:
+        return result.blocked_by[0]
+    if not result.message.startswith("NotImplementedError"):
         return ""
     wanted = {function.qualname for function in target.functions}
+    own = target.path.resolve()
     stub = ""
     for place, line in result.frames:
         path = root / place
         function = _function_at(read(path), line, language) if language.handles(path) else None
-        if function is not None and path == target.path and _belongs(function.qualname, wanted):
+        if function is not None and _belongs(function.qualname, wanted) and path.resolve() == own:
             return ""
         stub = function.qualname if function is not None and function.is_stub else ""
     return stub
@@ -67,11 +91,14 @@ def _belongs(qualname: str, wanted: set[str]) -> bool:
     return any(qualname == name or qualname.startswith(f"{name}.") for name in wanted)
 
 
+def _bare(qualname: str) -> str:
+    return qualname.rpartition(":")[2].partition("[")[0].rpartition(".")[2]
+
+
 def _function_at(text: str, line: int, language: Language) -> Function | None:
     """The innermost function around a line, counted from 1."""
-    around: Sequence[Function] = [
-        function
-        for function in language.functions(text)
-        if text.count("\n", 0, function.start) < line <= text.count("\n", 0, function.end) + 1
-    ]
+    offset = sum(len(each) for each in text.splitlines(keepends=True)[: line - 1])
+    end = text.find("\n", offset)
+    end = len(text) if end < 0 else end
+    around = [f for f in language.functions(text) if f.start <= end and offset <= f.end]
     return max(around, key=lambda function: function.start, default=None)

@@ -15,6 +15,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
+from attrs import evolve
+
 from engine.config import Settings
 from engine.errors import NoTestsError, SandboxError
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
@@ -75,7 +77,7 @@ class Verifier:
 
     async def baseline(
         self, *, target_path: Path, targets: Sequence[str], stubs: Sequence[str], instrumented: Mapping[Path, str],
-        overlays: Mapping[Path, str], nominated: Sequence[Path], looked_in: str = "",
+        overlays: Mapping[Path, str], nominated: Sequence[Path], looked_in: str = "", may_pass: bool = False,
     ) -> Baseline:  # fmt: skip
         """Run the nominated files once on the texts as they are, with the probe in place, and find the judge.
 
@@ -86,6 +88,7 @@ class Verifier:
             overlays: unsaved texts, by absolute path.
             nominated: test files that may reach a target.
             looked_in: where these were looked for, for the text of an error.
+            may_pass: a judge that passes already is no error: it may still refuse another text.
 
         Raises:
             JudgeError: NoTestsError, VacuousJudgeError or BrokenJudgeError.
@@ -107,7 +110,7 @@ class Verifier:
         first_error: NoTestsError | None = None
         for files, doctests in attempts:
             try:
-                return await self._baseline(files, doctests, targets, stubs, texts, looked_in)
+                return await self._baseline(files, doctests, targets, stubs, texts, looked_in, may_pass)
             except NoTestsError as error:
                 first_error = first_error or error
         assert first_error is not None  # noqa: S101 - every attempt returned or raised
@@ -115,7 +118,7 @@ class Verifier:
 
     async def _baseline(
         self, paths: Sequence[Path], doctests: tuple[str, ...], targets: Sequence[str], stubs: Sequence[str],
-        texts: Mapping[Path, str], looked_in: str,
+        texts: Mapping[Path, str], looked_in: str, may_pass: bool,
     ) -> Baseline:  # fmt: skip
         framework = self._framework(paths, texts)
         folder = self._folder(paths, texts)
@@ -130,12 +133,15 @@ class Verifier:
         expected = set(judge.tests)
         told.tests = [result for result in told.tests if result.id in expected]
         found = verdict(judge, told, ended, decided_by=self._decided_by(framework))
-        refuse_vacuous(judge, found)
+        if not may_pass:
+            refuse_vacuous(judge, found)
+        judge = evolve(judge, files=tuple(self._as_given(path) for path in judge.files))
         return Baseline(judge, found, max(self.settings.test_timeout_seconds, TIME_FACTOR * ended.seconds))
 
     async def run(
         self, judge: Judge, overlays: Mapping[Path, str], *, time_limit: float,
         on_result: Callable[[TestResult], None] | None = None, stop_at_first_failure: bool = False,
+        targets: Sequence[str] = (), stubs: Sequence[str] = (),
     ) -> Verdict:  # fmt: skip
         """Judge the workspace with `overlays` in place: every test of the judge must run, and pass.
 
@@ -143,6 +149,7 @@ class Verifier:
             overlays: the candidate's text and the unsaved ones, by absolute path.
             time_limit: seconds for the whole run, `Baseline.time_limit`.
             on_result: called with each expected test's result as it comes.
+            targets, stubs: names of functions that hold the probe, if `overlays` are instrumented; see `baseline`.
 
         Raises:
             SandboxError: the cell could not be set up.
@@ -155,8 +162,9 @@ class Verifier:
                 on_result(result)
 
         told, ended = await self._execute(
-            judge, self._resolved(overlays), time_limit, on_result=on_each, stop_at_first_failure=stop_at_first_failure
-        )
+            judge, self._resolved(overlays), time_limit, targets=targets, stubs=stubs, on_result=on_each,
+            stop_at_first_failure=stop_at_first_failure,
+        )  # fmt: skip
         return verdict(judge, told, ended, decided_by=self._decided_by(judge.framework))
 
     def _decided_by(self, framework: str) -> str:
@@ -173,7 +181,7 @@ class Verifier:
         request = {
             "key": key,
             "framework": judge.framework,
-            "files": [path.relative_to(judge.folder).as_posix() for path in judge.files],
+            "files": [self._resolve(path).relative_to(judge.folder).as_posix() for path in judge.files],
             "tests": judge.tests,
             "doctests": judge.doctests,
             "targets": list(targets),
@@ -201,6 +209,10 @@ class Verifier:
         inside = path.relative_to(self._given_root) if path.is_relative_to(self._given_root) else None
         path = self.root / inside if inside is not None else path
         return path.parent.resolve() / path.name
+
+    def _as_given(self, path: Path) -> Path:
+        """The path below the root as the caller named it, which may be a link."""
+        return self._given_root / path.relative_to(self.root)
 
     def _resolved(self, texts: Mapping[Path, str]) -> dict[Path, str]:
         return {self._resolve(path): text for path, text in texts.items()}

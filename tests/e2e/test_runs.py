@@ -138,6 +138,81 @@ async def test_a_stub_that_the_candidate_itself_hands_out_is_not_excused(workspa
     assert (outcome.tests_passed, outcome.tests_total) == (1, 2)
 
 
+async def test_a_test_that_needs_a_stub_which_returns_nothing_is_left_out_too(workspace):
+    workspace.write("words.py", workspace.module.read_text() + "\n\ndef shout(title):\n    pass\n")
+    more = "\n\ndef test_shout():\n    from words import shout\n\n    assert shout(slugify('A')) == 'A'\n"
+    workspace.write("test_words.py", (workspace.root / "test_words.py").read_text() + more)
+    outcome = await workspace.implement(GOOD)
+    assert outcome.passed
+    assert "2/2 tests pass, 1 left out" in outcome.proof
+
+
+async def test_a_stub_that_the_candidate_hands_out_by_name_excuses_no_test(workspace):
+    workspace.write(
+        "words.py",
+        "def maker(kind):\n    raise NotImplementedError\n\n\ndef other(x):\n    raise NotImplementedError\n",
+    )
+    workspace.write(
+        "test_words.py",
+        "from words import maker\n\n\ndef test_makes():\n    assert callable(maker('a'))\n\n\n"
+        "def test_made():\n    assert maker('a')(1) == 'a'\n",
+    )
+    engine = workspace.engine("    return other\n", strategy="greedy")
+    async with engine.implement(ImplementRequest(workspace.root, workspace.module, "maker")) as events:
+        outcome = await last(events)
+    assert not outcome.passed
+
+
+async def test_stubs_that_no_test_reaches_are_left_alone_and_named(workspace):
+    workspace.write("words.py", workspace.module.read_text() + "\n\ndef untested(x):\n    ...\n")
+    engine = workspace.engine(GOOD, "    return math.pi\n", strategy="greedy")
+    async with engine.implement(ImplementRequest(workspace.root, workspace.module, "")) as events:
+        outcome = await last(events)
+    assert outcome.passed
+    assert outcome.untested == ("untested",)
+    assert outcome.text.endswith("def untested(x):\n    ...\n")
+    assert "import math" not in outcome.text
+    assert "1 stub without tests left alone" in outcome.proof
+
+
+async def test_buffers_outside_the_workspace_and_typing_elsewhere_disturb_nothing(workspace):
+    outside = workspace.root.parent / "notes.txt"
+    notes = workspace.root / "notes.md"
+
+    def typing(_event):
+        workspace.buffers[outside] = workspace.buffers[notes] = str(len(workspace.buffers.get(notes, "")) * "x" + "x")
+
+    outcome = await workspace.implement(GOOD, on_event=typing)
+    assert outcome.passed
+
+
+async def test_a_workspace_opened_through_a_link(workspace):
+    link = workspace.root.parent / "link"
+    link.symlink_to(workspace.root)
+    tests = link / "test_more.py"
+    buffers = {tests: "from words import slugify\n\n\ndef test_more():\n    assert slugify('C d') == 'c-d'\n"}
+    events, collect = collector()
+    request = ImplementRequest(link, link / "words.py", "slugify", buffers=lambda: buffers)
+    async with workspace.engine(GOOD).implement(request) as stream:
+        async for event in stream:
+            collect(event)
+    assert events[-1].passed
+    found = next(event for event in events if isinstance(event, JudgeFound))
+    assert found.files == ("test_more.py", "test_words.py")
+
+
+async def test_an_error_in_a_candidates_run_is_raised_bare(workspace, monkeypatch):
+    from engine.errors import SandboxError
+    from engine.verification.verifier import Verifier
+
+    async def broken(*_args, **_options):
+        raise SandboxError("no room")
+
+    monkeypatch.setattr(Verifier, "run", broken)
+    with pytest.raises(SandboxError, match="no room"):
+        await workspace.implement(GOOD)
+
+
 async def test_a_unittest_project_without_pytest_in_sight(workspace):
     workspace.write(
         "test_words.py",
