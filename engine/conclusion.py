@@ -106,7 +106,8 @@ def _reason(ending: Ending) -> str:
         return "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
     if ending.seconds >= ending.settings.budget_seconds:
         return f"the budget of {ending.settings.budget_seconds:g} s is used up"
-    return f"none of {len(ending.candidates)} candidates passed"
+    count = len(ending.candidates)
+    return f"none of {count} candidates passed" if count > 1 else "its one candidate did not pass"
 
 
 def _best(ending: Ending) -> BestAttempt | None:

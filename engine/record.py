@@ -178,8 +178,8 @@ class RunSummary:
 
     Attributes:
         started: as ISO 8601, UTC.
-        passed: None if the record ends without an outcome: the run goes on, or was broken off.
-        result: the proof, or why there is no winner.
+        passed: None without an outcome: the run was refused or cancelled, goes on, or was broken off.
+        result: the proof, or why there is no winner or no outcome.
     """
 
     run: str
@@ -190,9 +190,12 @@ class RunSummary:
     result: str
 
 
-def list_runs() -> tuple[RunSummary, ...]:
-    """Every run with a record, the newest first.  Only the first and the last line of each record are read."""
-    return tuple(_summary(path) for path in reversed(_records()))
+def list_runs(limit: int = 0) -> tuple[RunSummary, ...]:
+    """The `limit` newest runs with a record (0: all), the newest first.
+
+    Only the first and the last line of each record are read.
+    """
+    return tuple(_summary(path) for path in _records()[-limit:][::-1])
 
 
 def load_run(run: str) -> list[dict[str, Any]]:
@@ -224,7 +227,9 @@ def _summary(path: Path) -> RunSummary:
     target = first.get("target") or {}
     where = f"{target.get('path', '?')}:{target.get('qualname', '')}".removesuffix(":")
     if last.get("event") != "outcome":
-        return RunSummary(path.stem, path, started, where, None, "no outcome")
+        endings = {"error": f"refused: {last.get('what', '?')}", "cancelled": "cancelled"}
+        result = endings.get(str(last.get("event")), "no outcome")
+        return RunSummary(path.stem, path, started, where, None, result)
     passed = bool(last.get("passed"))
     return RunSummary(path.stem, path, started, where, passed, str(last.get("proof" if passed else "reason", "")))
 

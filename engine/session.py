@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
@@ -75,12 +75,16 @@ class Engine:
         send, receive = anyio.create_memory_object_stream[Event | Exception](math.inf)
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
 
+        def tell(item: Event | Exception) -> None:
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # nobody listens any more
+                send.send_nowait(item)
+
         async def drive() -> None:
             with send:
                 try:
-                    await Run(self._settings, self._get_generator, request, seed, send.send_nowait).drive(solution)
+                    await Run(self._settings, self._get_generator, request, seed, tell).drive(solution)
                 except Exception as error:  # handed to whoever reads the stream, as if raised there
-                    send.send_nowait(error)
+                    tell(error)
 
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:

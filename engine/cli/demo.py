@@ -17,6 +17,7 @@ from rich.text import Text
 from engine.cli.files import replace_text
 from engine.cli.implement import run_and_show
 from engine.cli.main import FAILED, PASSED
+from engine.cli.wording import counted
 from engine.config import Settings
 from engine.errors import ModelMissingError
 from engine.events import Outcome
@@ -80,7 +81,7 @@ def _summary(outcomes: list[Outcome], solved: int) -> Text:
     candidates = sum(outcome.candidates for outcome in outcomes)
     energy = sum(outcome.energy_wh for outcome in outcomes)
     return Text(
-        f"{solved} of {len(outcomes)} stubs solved: {candidates} candidates, {tokens} tokens, {seconds:.0f} s, "
-        f"{energy:.2g} Wh {outcomes[0].energy_label}",
+        f"{solved} of {len(outcomes)} stubs solved: {counted(candidates, 'candidate')}, {counted(tokens, 'token')}, "
+        f"{seconds:.0f} s, {energy:.2g} Wh {outcomes[0].energy_label}",
         style="bold",
     )

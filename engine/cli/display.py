@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.syntax import Syntax
 from rich.text import Text
 
+from engine.cli.wording import counted
 from engine.events import (
     BestAttempt,
     CandidateGrew,
@@ -23,6 +22,8 @@ from engine.events import (
     RunStarted,
     StageStarted,
 )
+
+_DIFF_COLOURS = {"+": "green", "-": "red", "@@": "cyan"}
 
 
 class RunDisplay:
@@ -54,29 +55,32 @@ class RunDisplay:
         """Print what is final about the event, and update what is not."""
         match event:
             case RunStarted():
-                self._console.print(Text(event.target, style="bold"), Text(f"({event.strategy})", style="dim"))
+                _print(self._console, Text(event.target, style="bold"), Text(f"({event.strategy})", style="dim"))
             case StageStarted():
                 self._stage = event.message
             case JudgeFound():
-                self._console.print(_judge_lines(event), soft_wrap=True)
+                _print(self._console, _judge_lines(event))
                 for test, reason in {**event.blocked, **event.excluded}.items():
-                    self._console.print(Text(f"  left out: {test} ({reason})", style="yellow"))
+                    _print(self._console, Text(f"  left out: {test} ({reason})", style="yellow"))
             case ModelReady():
-                self._console.print(Text(f"  model: {event.info.model}, {event.info.where}", style="dim"))
+                _print(self._console, Text(f"  model: {event.info.model}, {event.info.where}", style="dim"))
             case CandidateStarted():
                 self._growing[event.number] = Text(f"  {_who(event)}", style="cyan")
             case CandidateGrew():
                 self._rate = event.tokens_per_second
                 if event.number in self._growing:
                     name = self._growing[event.number].plain.split("  ·")[0]
-                    self._growing[event.number] = Text(f"{name}  · {event.tokens} tokens", style="cyan")
+                    self._growing[event.number] = Text(f"{name}  · {counted(event.tokens, 'token')}", style="cyan")
             case CandidateRejected():
-                self._console.print(self._final(event.number), Text(f"not tested: {event.reason}", style="yellow"))
+                _print(self._console, self._final(event.number), Text(f"not tested: {event.reason}", style="yellow"))
             case CandidateTested():
                 score = f"{event.tests_passed}/{event.tests_total} tests"
                 mark = Text(f"passes {score}", style="green") if event.passed else Text(score, style="red")
-                self._console.print(self._final(event.number), mark, Text(event.message, style="dim"), soft_wrap=False,
-                                    overflow="ellipsis", no_wrap=True)  # fmt: skip
+                line = (self._final(event.number), mark, Text(event.message, style="dim"))
+                if self._console.is_terminal:
+                    self._console.print(*line, overflow="ellipsis", no_wrap=True)
+                else:
+                    _print(self._console, *line)
             case Outcome():
                 self._growing.clear()
 
@@ -91,7 +95,7 @@ def _who(event: CandidateStarted) -> str:
 
 
 def _judge_lines(event: JudgeFound) -> Text:
-    tests = f"{event.tests} test{'s' * (event.tests != 1)}"
+    tests = counted(event.tests, "test")
     where = ", ".join(event.files)
     return Text(
         f"  judge: {tests} in {where}, {event.failing} failing now ({event.framework}; sandbox: {event.sandbox})\n"
@@ -103,25 +107,37 @@ def _judge_lines(event: JudgeFound) -> Text:
 def show_outcome(console: Console, outcome: Outcome) -> None:
     """The diff and the proof, or the best attempt and the reason."""
     if outcome.passed:
-        console.print(Syntax(outcome.edit or "", "diff", background_color="default", word_wrap=True))
-        console.print(Text(f"proof: {outcome.proof}", style="bold green"))
+        show_diff(console, outcome.edit or "")
+        _print(console, Text(f"proof: {outcome.proof}", style="bold green"))
         return
-    console.print(Text(f"No candidate passed: {outcome.reason}.", style="bold red"))
+    _print(console, Text(f"No candidate passed: {outcome.reason}.", style="bold red"))
     if outcome.best is not None:
         show_best(console, outcome.best)
-    console.print(Text(_cost(outcome), style="dim"))
+    _print(console, Text(_cost(outcome), style="dim"))
 
 
 def show_best(console: Console, best: BestAttempt) -> None:
     """What came nearest."""
-    console.print(f"Best attempt (candidate {best.number}): {best.tests_passed}/{best.tests_total} tests pass.")
-    console.print(Syntax(best.diff, "diff", background_color="default", word_wrap=True))
+    _print(console, f"Best attempt (candidate {best.number}): {best.tests_passed}/{best.tests_total} tests pass.")
+    show_diff(console, best.diff)
     if best.failure is not None:
-        console.print(Text(f"First failure: {best.failure.id}", style="red"))
-        console.print(Text(best.failure.detail or best.failure.message))
+        _print(console, Text(f"First failure: {best.failure.id}", style="red"))
+        _print(console, Text(best.failure.detail or best.failure.message))
+
+
+def show_diff(console: Console, diff: str) -> None:
+    """A diff to the byte, so that what is piped or copied is a patch: rich would wrap, and drop tabs and returns."""
+    coloured = console.is_terminal and console.color_system is not None and not console.no_color
+    for line in diff.removesuffix("\n").split("\n") if diff else ():
+        colour = next((colour for mark, colour in _DIFF_COLOURS.items() if line.startswith(mark)), None)
+        click.echo(click.style(line, fg=colour) if coloured and colour else line, file=console.file, color=True)
+
+
+def _print(console: Console, *parts: Text | str) -> None:
+    """One line, however long: breaking it is the terminal's matter."""
+    console.print(*parts, soft_wrap=True)
 
 
 def _cost(outcome: Outcome) -> str:
-    values: dict[str, Any] = {"candidates": outcome.candidates, "tokens": outcome.tokens}
-    counts = ", ".join(f"{value} {name}" for name, value in values.items())
+    counts = f"{counted(outcome.candidates, 'candidate')}, {counted(outcome.tokens, 'token')}"
     return f"{counts}, {outcome.seconds:.1f} s, {outcome.energy_wh:.2g} Wh {outcome.energy_label}"

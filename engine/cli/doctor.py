@@ -21,7 +21,12 @@ from engine.errors import GreenfinchError
 
 @frozen
 class Finding:
-    """One thing that was looked at; `remedy` is a command or a sentence, where `ok` is false."""
+    """One thing that was looked at.
+
+    Attributes:
+        ok: a run can do with what was found.
+        remedy: a command or a sentence, where something is missing or, with `ok`, could be wanted.
+    """
 
     what: str
     ok: bool
@@ -39,7 +44,8 @@ def doctor(as_json: bool, root: Path | None) -> None:
         click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}))
     else:
         for finding in findings:
-            click.echo(f"{'ok  ' if finding.ok else 'MISS'} {finding.what}: {finding.found}")
+            mark = "MISS" if not finding.ok else "note" if finding.remedy else "ok  "
+            click.echo(f"{mark} {finding.what}: {finding.found}")
             if finding.remedy:
                 click.echo(f"       -> {finding.remedy}")
     sys.exit(PASSED if all(finding.ok for finding in findings) else FAILED)

@@ -11,7 +11,7 @@ import anyio
 import click
 
 from engine.cli.files import replace_text
-from engine.cli.main import FAILED, PASSED
+from engine.cli.main import FAILED, PASSED, errors_as_json
 from engine.cli.places import parse_target, workspace_root
 from engine.config import STRATEGIES, Settings
 from engine.events import Outcome, as_json
@@ -47,14 +47,15 @@ def implement(
     """
     options = {"model": model, "strategy": strategy, "budget_seconds": budget, "candidates": candidates,
                "python": python}  # fmt: skip
-    settings = Settings.load().updated(options, source="command line")
-    path, qualname = parse_target(target)
-    request = ImplementRequest(root.resolve() if root else workspace_root(path), path, qualname, seed=seed)
-    outcome = anyio.run(run_and_show, settings, request, as_lines)
-    if outcome.passed and apply:
-        replace_text(path, outcome.base, outcome.text)
-        if not as_lines:
-            click.echo(f"Written to {target.rpartition(':')[0] or target}.")
+    with errors_as_json(as_lines):
+        settings = Settings.load().updated(options, source="command line")
+        path, qualname = parse_target(target)
+        request = ImplementRequest(workspace_root(path, root), path, qualname, seed=seed)
+        outcome = anyio.run(run_and_show, settings, request, as_lines)
+        if outcome.passed and apply:
+            replace_text(path, outcome.base, outcome.text)
+            if not as_lines:
+                click.echo(f"Written to {target.rpartition(':')[0] or target}.")
     sys.exit(PASSED if outcome.passed else FAILED)
 
 

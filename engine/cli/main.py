@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -59,15 +61,31 @@ def cli() -> None:
     """A small model on your own machine implements a function until your own tests pass."""
 
 
-def run(command: Callable[..., object] = cli) -> None:
+@contextmanager
+def errors_as_json(wanted: bool) -> Iterator[None]:
+    """Where wanted, end stdout with a line that tells the error, for those who read nothing else."""
+    try:
+        yield
+    except GreenfinchError as error:
+        if wanted:
+            print(json.dumps({"event": "error", "what": error.what, "remedy": error.remedy}), flush=True)
+        raise
+
+
+def run(command: click.Command = cli) -> None:
     """Run the command line; ends the process with its exit status."""
     try:
-        command()
+        # Not click's standalone mode: it would turn an interruption into "Aborted!" and exit status 1.
+        status = command.main(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else PASSED)  # a number comes from `Context.exit`, as for --help
     except GreenfinchError as error:
         print(f"greenfinch: {error.what}", file=sys.stderr)
         if error.remedy:
             print(f"  -> {error.remedy}", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
         print("greenfinch: interrupted; nothing was changed.", file=sys.stderr)
         sys.exit(_INTERRUPTED)

@@ -10,6 +10,7 @@ import attrs
 import click
 
 from engine import record
+from engine.cli.wording import counted
 
 
 @click.group()
@@ -18,10 +19,12 @@ def runs() -> None:
 
 
 @runs.command("list")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
+              help="At most so many; 0 for all.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_(as_json: bool) -> None:
+def list_(limit: int, as_json: bool) -> None:
     """List the runs, the newest first."""
-    summaries = record.list_runs()
+    summaries = record.list_runs(limit)
     if as_json:
         for summary in summaries:
             click.echo(json.dumps(attrs.asdict(summary) | {"path": str(summary.path)}))
@@ -57,11 +60,12 @@ def tell(events: list[dict[str, Any]]) -> Iterator[str]:
     if info := latest.get("model_ready", {}).get("info"):
         yield f"model    {info['model']}, {info['where']}"
     yield from _candidates(events)
-    yield from _outcome(latest.get("outcome"))
+    yield from _ending(events[-1] if events else {})
 
 
 def _judge(judge: dict[str, Any]) -> Iterator[str]:
-    yield f"judge    {judge['tests']} tests, {judge['failing']} failing before, in {', '.join(judge['files'])}"
+    tests = counted(judge["tests"], "test")
+    yield f"judge    {tests}, {judge['failing']} failing before, in {', '.join(judge['files'])}"
     yield f"         {judge['framework']}, {judge['python']}, {judge['sandbox']}"
     for kind in ("blocked", "excluded"):
         for test, reason in judge.get(kind, {}).items():
@@ -84,14 +88,25 @@ def _candidates(events: list[dict[str, Any]]) -> Iterator[str]:
 
 def _candidate(event: dict[str, Any], origins: dict[int, str], verdict: str) -> str:
     number = event["number"]
-    return f"  {number:>3}  {origins.get(number, '?'):16}  {event['tokens']:>4} tokens  {verdict}"
+    return f"  {number:>3}  {origins.get(number, '?'):16}  {counted(event['tokens'], 'token'):>11}  {verdict}"
 
 
-def _outcome(outcome: dict[str, Any] | None) -> Iterator[str]:
-    if outcome is None:
-        yield "The record ends without an outcome: the run goes on, or was broken off."
-        return
-    cost = f"{outcome['seconds']:.1f} s, {outcome['tokens']} tokens"
+def _ending(last: dict[str, Any]) -> Iterator[str]:
+    match last.get("event"):
+        case "outcome":
+            yield from _outcome(last)
+        case "error":
+            yield f"refused: {last.get('what', '?')}"
+            if remedy := last.get("remedy"):
+                yield f"         {remedy}"
+        case "cancelled":
+            yield "cancelled"
+        case _:
+            yield "The record ends without an outcome: the run goes on, or was broken off."
+
+
+def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
+    cost = f"{outcome['seconds']:.1f} s, {counted(outcome['tokens'], 'token')}"
     cost += f", {outcome['energy_wh']:.3g} Wh ({outcome['energy_label']})"
     best = outcome.get("best") or {}
     if outcome["passed"]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import click
 
-from engine.cli.main import FAILED, PASSED
+from engine.cli.main import FAILED, PASSED, errors_as_json
 from engine.cli.places import parse_target, workspace_root
 from engine.config import Settings
 from engine.judgement import Judgement, Replace, judge_text
@@ -31,19 +31,23 @@ def verify(
 ) -> None:
     """Judge the text in a file as the implementation of PATH:NAME, confined, without touching the tree.
 
+    Of the file, only the target's definition and the imports at the top level are taken; helper functions and other
+    definitions are not.  With --replace module the file stands for the whole module.
+
     Exit status: 0 it passes, 1 it does not, 2 it could not be judged.
     """
-    settings = Settings.load().updated({"python": python}, source="command line")
-    path, qualname = parse_target(target)
-    request = ImplementRequest(root.resolve() if root else workspace_root(path), path, qualname)
-    judgement = anyio.run(judge_text, settings, request, read_text(candidate), replace)
+    with errors_as_json(as_json):
+        settings = Settings.load().updated({"python": python}, source="command line")
+        path, qualname = parse_target(target)
+        request = ImplementRequest(workspace_root(path, root), path, qualname)
+        judgement = anyio.run(judge_text, settings, request, read_text(candidate), replace)
     if as_json:
         print(json.dumps(_plain(judgement)))
     else:
         for test in judgement.tests:
             print(f"{test.outcome:8} {test.id}{f'  {test.message}' if test.message else ''}")
         told = "accepted" if judgement.accepted else f"not accepted: {judgement.reason}"
-        print(f"{told} ({judgement.decided_by}; sandbox: {judgement.sandbox_level})")
+        print(f"{told} ({judgement.decided_by})")
     sys.exit(PASSED if judgement.accepted else FAILED)
 
 

@@ -1,10 +1,14 @@
 """The command line as scripts use it: exit status, what is on stdout, and what is written."""
 
 import gzip
+import io
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,23 +22,28 @@ def workspace(tmp_path) -> Workspace:
     return Workspace(tmp_path / "project")
 
 
+def scripted(folder: Path, *replies: dict) -> dict[str, str]:
+    """The environment of a command that a script serves instead of a model."""
+    script = folder / "script.json"
+    script.write_text(json.dumps({"replies": replies}))
+    own = {
+        "GREENFINCH_SCRIPT": str(script),
+        "GREENFINCH_RUNS": str(folder / "runs"),
+        "GREENFINCH_CONFIG": str(folder / "config.toml"),
+        "GREENFINCH_PYTHON": sys.executable,
+    }
+    return {**os.environ, **own}
+
+
 @pytest.fixture
 def greenfinch(tmp_path, workspace):
     """Runs the installed command in the workspace, with a script in the model's place."""
 
     def run(*arguments: str, replies=(GOOD,), **environment: str) -> subprocess.CompletedProcess[str]:
-        script = tmp_path / "script.json"
-        script.write_text(json.dumps({"replies": [{"text": text} for text in replies]}))
-        own = {
-            "GREENFINCH_SCRIPT": str(script),
-            "GREENFINCH_RUNS": str(tmp_path / "runs"),
-            "GREENFINCH_CONFIG": str(tmp_path / "config.toml"),
-            "GREENFINCH_PYTHON": sys.executable,
-        }
         return subprocess.run(
             [COMMAND, *arguments],
             cwd=workspace.root,
-            env={**os.environ, **own, **environment},
+            env={**scripted(tmp_path, *({"text": text} for text in replies)), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -52,6 +61,72 @@ def test_a_pass_is_shown_and_not_written(greenfinch, workspace):
     assert workspace.module.read_text() == MODULE
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git to apply the patch")
+def test_what_is_piped_is_a_patch(greenfinch, workspace, tmp_path):
+    long = "All about titles, " * 8
+    workspace.module.write_text(
+        f'class Title:\n\tdef slug(self, title):\n\t\t"""{long}"""\n\t\traise NotImplementedError\n'
+    )
+    workspace.write("test_words.py", "from words import Title\n\n\ndef test():\n    assert Title().slug('A') == 'a'\n")
+    done = greenfinch("implement", "words.py:Title.slug", replies=("\t\treturn title.lower()\n",), COLUMNS="40")
+    assert done.returncode == 0, done.stderr
+    assert f'\n \t\t"""{long}"""\n' in done.stdout
+    assert "\nproof: " in done.stdout and done.stdout.rstrip().endswith(")")
+    assert len(done.stdout[done.stdout.index("proof: ") :].splitlines()) == 1
+    patch = tmp_path / "winner.patch"
+    patch.write_text(done.stdout[done.stdout.index("--- a/") : done.stdout.index("proof: ")])
+    applied = subprocess.run(
+        ["git", "apply", "--check", str(patch)], cwd=workspace.root, capture_output=True, text=True
+    )
+    assert applied.returncode == 0, applied.stderr
+
+
+def test_a_diff_in_a_terminal_has_colours_and_keeps_tabs_returns_and_the_default_for_context():
+    from rich.console import Console
+
+    from engine.cli.display import show_diff
+
+    diff = "@@ -1,2 +1,2 @@\n \tcontext\r\n-old\n+[bold]new[/]\n"
+    terminal = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=10, no_color=False)
+    show_diff(terminal, diff)
+    assert terminal.file.getvalue().split("\n") == [
+        "\x1b[36m@@ -1,2 +1,2 @@\x1b[0m", " \tcontext\r", "\x1b[31m-old\x1b[0m", "\x1b[32m+[bold]new[/]\x1b[0m", "",
+    ]  # fmt: skip
+    pipe = Console(file=io.StringIO(), force_terminal=False, width=10)
+    show_diff(pipe, diff)
+    assert pipe.file.getvalue() == diff
+
+
+def test_an_interruption_exits_with_130_and_changes_nothing(workspace, tmp_path):
+    environment = scripted(tmp_path, {"text": "    title = title.lower()\n", "repeat": True, "delay_per_token": 0.05})
+    before = workspace.hashes()
+    command = [COMMAND, "implement", "words.py:slugify", "--apply", "--json"]
+    with subprocess.Popen(
+        command, cwd=workspace.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:  # until it is at work
+            if json.loads(line)["event"] == "candidate_grew":
+                break
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - sent < 10
+    assert process.returncode == 130
+    assert errors.strip() == "greenfinch: interrupted; nothing was changed."
+    assert workspace.hashes() == before
+
+
+def test_json_of_a_run_that_could_not_be_ends_with_the_error(greenfinch):
+    for arguments in (("implement", "words.py:slugfy"), ("implement", "nowhere.py:f"),
+                      ("verify", "words.py:slugfy", "--candidate", "words.py")):  # fmt: skip
+        done = greenfinch(*arguments, "--json")
+        last = json.loads(done.stdout.splitlines()[-1])
+        assert done.returncode == 2
+        assert last["event"] == "error"
+        assert f"greenfinch: {last['what']}" in done.stderr and last["remedy"] in done.stderr
+
+
 def test_apply_writes_the_winner(greenfinch, workspace):
     assert greenfinch("implement", "words.py:slugify", "--apply").returncode == 0
     assert workspace.module.read_text() == MODULE.replace("    raise NotImplementedError\n", GOOD)
@@ -60,6 +135,7 @@ def test_apply_writes_the_winner(greenfinch, workspace):
 def test_no_pass_exits_with_1_and_reports_the_best_attempt(greenfinch, workspace):
     done = greenfinch("implement", "words.py:slugify", "--apply", "--candidates", "1", replies=(BAD,))
     assert done.returncode == 1
+    assert "\n1 candidate, " in done.stdout
     assert "1/2 tests pass" in done.stdout
     assert "hello world" in done.stdout
     assert workspace.module.read_text() == MODULE
@@ -81,6 +157,11 @@ def test_json_is_one_object_a_line_and_the_outcome_last(greenfinch):
     ("arguments", "told"),
     [
         (("implement", "nowhere.py:f"), "There is no file 'nowhere.py'"),
+        (("implement", "."), "'.' is a folder"),
+        (("implement", "../project:f"), "Name a file in it"),
+        (("implement", "words.py:slugify", "--root", "/usr"), "Choose a --root above the file"),
+        (("verify", "words.py:slugify", "--candidate", "words.py", "--root", "/usr"), "does not lie under"),
+        (("no-such-command",), "No such command"),
         (("implement", "words.py:slugfy"), "It has: slugify"),
         (("implement", "words.py:slugify", "--python", "/not/there"), "Choose another one by the setting `python`"),
         (("implement", "words.py:slugify", "--strategy", "luck"), "'luck' is not one of"),
@@ -137,6 +218,20 @@ def test_doctor_lists_what_a_run_needs(greenfinch):
     found = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert {"greenfinch", "your Python", "sandbox", "model", "llama.cpp"} <= set(found)
     assert sys.executable in found["your Python"]["found"]
+
+
+def test_doctor_notes_a_python_without_a_test_framework(monkeypatch):
+    from click.testing import CliRunner
+
+    from engine.cli import doctor
+
+    async def examine(_root: Path) -> list[doctor.Finding]:
+        return [doctor.Finding("a", True, "x"), doctor.Finding("b", True, "y", "install pytest")]
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    done = CliRunner().invoke(doctor.doctor)
+    assert done.stdout.splitlines() == ["ok   a: x", "note b: y", "       -> install pytest"]
+    assert done.exit_code == 0
 
 
 def problems(tmp_path: Path) -> Path:

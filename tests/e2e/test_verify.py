@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ def verify(workspace: Workspace, text: str, *arguments: str) -> tuple[int, dict]
         timeout=60,
     )
     assert workspace.hashes() == before
-    return done.returncode, json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
+    return done.returncode, json.loads(done.stdout)
 
 
 def test_a_good_text_is_accepted_with_its_tests(workspace):
@@ -42,6 +43,20 @@ def test_a_good_text_is_accepted_with_its_tests(workspace):
     ]
     assert told["sandbox_level"] in {"namespaces", "copy"}
     assert told["decided_by"].startswith("pytest in")
+
+
+def test_people_are_told_once_what_decided(workspace):
+    candidate = workspace.root.parent / "candidate.py"
+    candidate.write_text(f"def slugify(title):\n{GOOD}")
+    done = subprocess.run(
+        [COMMAND, "verify", "words.py:slugify", "--candidate", str(candidate)],
+        cwd=workspace.root,
+        env={**os.environ, "GREENFINCH_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert re.fullmatch(r"accepted \(pytest in \w+\)", done.stdout.splitlines()[-1])
 
 
 def test_a_bad_one_is_not_with_the_reason(workspace):
@@ -69,4 +84,11 @@ def test_a_whole_module_can_be_judged(workspace):
 def test_a_text_without_the_function_cannot_be_judged(workspace):
     status, told = verify(workspace, "def other():\n    pass\n")
     assert status == 2
-    assert "does not define slugify" in told["stderr"]
+    assert told["event"] == "error"
+    assert "does not define slugify" in told["what"]
+
+
+def test_a_function_whose_tests_pass_now_can_be_judged_too(workspace):
+    workspace.module.write_text(MODULE.replace("    raise NotImplementedError\n", GOOD))
+    assert verify(workspace, f"def slugify(title):\n{BAD}")[0] == 1
+    assert verify(workspace, f"def slugify(title):\n{GOOD}")[0] == 0

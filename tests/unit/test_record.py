@@ -151,6 +151,29 @@ def test_runs_are_listed_newest_first_with_their_result() -> None:
     assert record.list_runs()[0].target == "/project/s.py:slugify"
 
 
+def test_a_refused_and_a_cancelled_run_say_so() -> None:
+    refusal = {"event": "error", "what": "No test reaches slugify.", "remedy": "Write one."}
+    write("20260101-000000-000000-aaaa", refusal)
+    write("20260102-000000-000000-aaaa", {"event": "run_started"}, {"event": "cancelled"})
+    assert [(found.passed, found.result) for found in record.list_runs()] == [
+        (None, "cancelled"),
+        (None, "refused: No test reaches slugify."),
+    ]
+    assert "refused: No test reaches slugify." in CliRunner().invoke(runs, ["list"]).stdout
+    refused = CliRunner().invoke(runs, ["show", "20260101"]).stdout
+    assert refused.endswith("refused: No test reaches slugify.\n         Write one.\n")
+    assert CliRunner().invoke(runs, ["show", "20260102"]).stdout.endswith("cancelled\n")
+
+
+def test_the_list_shows_the_newest_unless_all_are_wanted() -> None:
+    for minute in range(25):
+        write(f"20260101-00{minute:02}00-000000-aaaa")
+    shown = CliRunner().invoke(runs, ["list"]).stdout.splitlines()
+    assert [line[:13] for line in shown] == [f"20260101-00{minute:02}" for minute in range(24, 4, -1)]
+    assert len(CliRunner().invoke(runs, ["list", "--limit", "3"]).stdout.splitlines()) == 3
+    assert len(CliRunner().invoke(runs, ["list", "--limit", "0", "--json"]).stdout.splitlines()) == 25
+
+
 def test_a_long_last_line_is_found() -> None:
     write(record.new_run_id(), TESTED, OUTCOME | {"passed": True, "proof": PROOF, "edit": "+x\n" * 100_000})
     assert record.list_runs()[0].result == PROOF
