@@ -145,6 +145,9 @@ class Language(Protocol):
     def functions(self, text: str) -> tuple[Function, ...]:
         """Every function and method of the text, in order; broken code around them is skipped."""
 
+    def imports(self, text: str) -> tuple[tuple[int, int], ...]:
+        """Spans of the import statements that have their lines to themselves: whole lines, line break included."""
+
     def complete_body(self, prefix: str, streamed: str, *, ended: bool) -> str | None:
         """The body, once `streamed` (what a model wrote after `prefix`) holds a whole function, else None.
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from engine.languages.base import Function, Language, Target
+from engine.languages.base import Function, Language, Target, TextEdit, apply_edits
 
 FILE_BUDGET = 1800
 JUDGE_BUDGET = 1800
 _ELIDED = "..."
-_IMPORT = re.compile(r"^[ \t]*(?:import [\w., ]+|from [\w.]+ import (?:\([^)]*\)|[^\n(]*))[^\n]*\n", re.MULTILINE)
 
 
 def file_context(language: Language, text: str, target: Target, *, budget: int = FILE_BUDGET) -> str:
@@ -80,7 +79,8 @@ def judge_context(
         source = source.replace("\r\n", "\n")
         functions = [f for f in language.functions(source) if f.name.startswith("test")]
         mine = [f for f in functions if f.name.partition("[")[0] in names]
-        trimmed.append(_IMPORT.sub("", without_functions(source, [f for f in functions if f not in mine])).strip("\n"))
+        judging = without_functions(source, [f for f in functions if f not in mine])
+        trimmed.append(_without_imports(language, judging).strip("\n"))
         alone += [source[_line_start(source, f.start) : f.end] for f in mine]
     whole = "\n\n".join(trimmed)
     if len(whole) <= budget:
@@ -102,6 +102,10 @@ def without_functions(source: str, functions: Sequence[Function]) -> str:
         position = max(position, function.end)
     text = "".join([*pieces, source[position:]])
     return re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip("\n")
+
+
+def _without_imports(language: Language, source: str) -> str:
+    return apply_edits(source, tuple(TextEdit(start, end, "") for start, end in language.imports(source)))
 
 
 def _line_start(text: str, offset: int) -> int:

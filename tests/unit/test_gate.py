@@ -86,3 +86,40 @@ def test_a_table_of_the_tests_own_answers_is_no_implementation(body):
 def test_constants_that_an_honest_function_needs_are_admitted(body):
     gate = Gate(PYTHON, TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [TESTS])
     assert isinstance(gate.judge(1, Solution({"f": body})), Admitted)
+
+
+def admitted(text: str, qualname: str, body: str) -> bool:
+    gate = Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, qualname))
+    return isinstance(gate.judge(1, Solution({qualname: body})), Admitted)
+
+
+def test_helpers_inside_the_old_body_go_with_it():
+    text = "def f(x):\n    def g(y):\n        return y\n    return g(x) - 1\n\n\ndef h():\n    return 1\n"
+    assert admitted(text, "f", "return x + 1")
+    assert admitted(text, "f", "def k(y):\n    return y + 1\nreturn k(x)")
+
+
+def test_a_candidate_may_write_the_docstring_that_was_lacking():
+    text = "def f(x):\n    pass\n"
+    assert admitted(text, "f", '"""Adds one."""\nreturn x + 1')
+    assert not admitted(text, "f", '"""Adds one."""\npass')
+
+
+def test_a_body_that_swallows_what_follows_it_is_refused_in_a_broken_file_too():
+    text = "def f(x):\n    pass\n\n\ndef g(x):\n    return x\n\n\ndef half(typed\n"
+    assert not admitted(text, "f", 'return """')
+
+
+def test_very_deep_expressions_are_no_obstacle():
+    body = "return " + " + ".join(["x"] * 400)
+    assert admitted("def f(x):\n    pass\n", "f", body)
+    deep = f"[{' + '.join(['1'] * 600)}]"
+    assert PYTHON.copied_answers(TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [f"X = {deep}\n"]) == 0
+
+
+def test_a_byte_order_mark_hides_no_problem():
+    assert admitted("\ufeffdef f(x):\n    pass\n", "f", "return x")
+    assert not admitted("\ufeffdef f(x):\n    pass\n", "f", "return unheard_of")
+    text = "\ufeffdef f(words):\n    pass\n"
+    gate = Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, "f"), ["\ufeff" + TESTS])
+    assert isinstance(gate.judge(1, Solution({"f": TABLES[0]})), Refused)

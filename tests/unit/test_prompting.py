@@ -133,3 +133,11 @@ def test_a_failure_is_told_by_the_lines_that_show_its_values():
     )
     assert failure_text("", "boom") == "boom"
     assert len(failure_text("\n".join(f"E   {'x' * 5000}" for _ in range(50)), "m")) < 4000
+
+
+def test_code_beside_or_like_an_import_stays_in_the_judge():
+    source = (
+        "import json; DATA = [1]\nTEXT = '''\nimport os\n'''\n\n"
+        "def test_f():\n    from mod import f; assert f(1) == DATA\n"
+    )
+    assert judge_context(PYTHON, [source], ["t.py::test_f"]) == source.strip("\n")

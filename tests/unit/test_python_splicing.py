@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import TargetNotFoundError
 from engine.languages.base import Solution, TextEdit, apply_edits
 from engine.languages.python import Python
 
@@ -121,3 +122,25 @@ def test_everything_outside_the_body_stays_byte_for_byte(before, name, after, wi
     body = text.index("pass", place)
     result = splice(text, name, "return 7")
     assert result == text[:body].rstrip(" \r\n") + newline + "    return 7" + text[body + 4 :]
+
+
+def test_lines_that_continue_a_statement_keep_their_place_in_it():
+    text = "class A:\n  def f(self):\n    pass\n"
+    body = "if self:\n    x = call(1,\n             2)\n    # why\n    return x\nelse:\n    return 0"
+    expected = (
+        "    if self:\n      x = call(1,\n               2)\n      # why\n      return x\n    else:\n      return 0\n"
+    )
+    assert splice(text, "A.f", body) == text.replace("    pass\n", expected)
+
+
+def test_the_step_of_indentation_is_not_taken_from_a_docstring():
+    text = '"""Tool.\n\nUsage:\n  tool FILE\n"""\n\n\ndef f(x):\n    return x\n\n\ndef g(x): ...\n'
+    assert splice(text, "g", "if x:\n    return 1\nreturn 2").endswith(
+        "def g(x):\n    if x:\n        return 1\n    return 2\n"
+    )
+
+
+def test_a_candidate_that_does_not_parse_is_told_so():
+    target = PYTHON.target_named(FILE, "def f(x):\n    pass\n", "f")
+    with pytest.raises(TargetNotFoundError, match="does not define f; it has a syntax error in line 2"):
+        PYTHON.solution_in("x = 1\ndef f(x, (\n", target)

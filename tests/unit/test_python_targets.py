@@ -1,5 +1,6 @@
 """Finding targets in Python text, whole or half-typed."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,46 @@ def test_offsets_count_code_points():
 def test_a_byte_order_mark_hides_nothing():
     (function,) = PYTHON.functions("\ufeffdef f():\n    pass\n")
     assert function.start == 1
+
+
+@pytest.mark.parametrize("qualname", ["after", "A", ""])
+def test_a_syntax_error_is_told_as_what_may_hide_a_target(qualname):
+    with pytest.raises(TargetNotFoundError, match="has a syntax error in line 4, which may hide it"):
+        PYTHON.target_named(Path("brk.py"), "class A:\n    x = 1\n\ndef after(x, (\n", qualname)
+
+
+def test_lone_carriage_returns_are_refused():
+    text = "def f(x):\r    pass\r"
+    for find in (lambda: PYTHON.target_named(FILE, text, "f"), lambda: PYTHON.target_at(FILE, text, 3)):
+        with pytest.raises(TargetNotFoundError, match="old Macintosh line ends"):
+            find()
+
+
+@pytest.mark.parametrize("docstring", ['"One " "two."', '("One "\n     "two.")', '("""One two.""")'])
+def test_a_docstring_in_pieces_or_parentheses_is_one(docstring):
+    text = f"def f(x):\n    {docstring}\n    pass\n"
+    (function,) = PYTHON.functions(text)
+    assert function.docstring == "One two."
+    assert function.is_stub
+    assert text[function.body_start : function.end] == "\n    pass"
+
+
+@pytest.mark.parametrize("statement", ['"a" f"{x}"', 'b"a"', "(x)"])
+def test_bytes_and_formatted_strings_are_no_docstring(statement):
+    (function,) = PYTHON.functions(f"def f(x):\n    {statement}\n")
+    assert function.docstring is None
+
+
+def test_long_files_and_long_lines_are_read_quickly():
+    text = 'CSS = "' + "color:#fff;" * 20_000 + '"\n' + "def f(x):\n    return x\n\n\n" * 4_000
+    begin = time.process_time()
+    assert len(PYTHON.functions(text)) == 4_000
+    assert time.process_time() - begin < 3
+
+
+def test_import_spans_are_whole_lines_of_imports_alone():
+    text = "import a  # why\nimport b; x = 1\nif x: import c\nfrom d import (\n    e,\n)\ns = '''\nimport f\n'''\n"
+    assert [text[start:end] for start, end in PYTHON.imports(text)] == [
+        "import a  # why\n",
+        "from d import (\n    e,\n)\n",
+    ]

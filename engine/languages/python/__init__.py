@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 from engine.errors import TargetNotFoundError
 from engine.languages.base import Checked, Function, Solution, Target, TextEdit, apply_edits
 from engine.languages.python import checks, completion, overfit, splicing
-from engine.languages.python.source import Class, Module, parse
+from engine.languages.python.source import Class, Module, error_line, imports, parse
 
 
 class Python:
@@ -26,7 +27,7 @@ class Python:
         return parse(text).functions
 
     def target_at(self, path: Path, text: str, offset: int) -> Target:
-        module = parse(text)
+        module = _readable(path, text)
         around = [f for f in module.functions if f.line_start <= offset <= f.line_end]
         if around:
             innermost = max(around, key=lambda f: f.line_start)
@@ -38,11 +39,11 @@ class Python:
             )
         classes = [c for c in module.classes if c.line_start <= offset <= c.line_end]
         if classes:
-            return _class_target(path, module, max(classes, key=lambda c: c.line_start))
+            return _class_target(path, text, module, max(classes, key=lambda c: c.line_start))
         return _module_target(path, text, module)
 
     def target_named(self, path: Path, text: str, qualname: str) -> Target:
-        module = parse(text)
+        module = _readable(path, text)
         if not qualname:
             return _module_target(path, text, module)
         for function in module.functions:
@@ -50,13 +51,16 @@ class Python:
                 return _function_target(path, module, _implementation(module, function))
         for each in module.classes:
             if each.qualname == qualname:
-                return _class_target(path, module, each)
+                return _class_target(path, text, module, each)
         names = [f.qualname for f in module.functions] + [c.qualname for c in module.classes]
         near = difflib.get_close_matches(qualname, names, n=3) or names[:8]
         raise TargetNotFoundError(
-            f"{path.name} has no function or class {qualname!r}.",
+            f"{path.name} has no function or class {qualname!r}.{_syntax_error(path, text)}",
             remedy=f"It has: {', '.join(near)}." if near else "The file defines none at all.",
         )
+
+    def imports(self, text: str) -> tuple[tuple[int, int], ...]:
+        return imports(text)
 
     def complete_body(self, prefix: str, streamed: str, *, ended: bool) -> str | None:
         return completion.complete_body(prefix, streamed, ended=ended)
@@ -99,6 +103,21 @@ class Python:
         return "\n".join(forms)
 
 
+def _readable(path: Path, text: str) -> Module:
+    if re.search(r"\r(?!\n)", text):
+        raise TargetNotFoundError(
+            f"{path.name} has old Macintosh line ends (carriage returns alone), which Greenfinch cannot edit.",
+            remedy="Convert it to line feeds.",
+        )
+    return parse(text)
+
+
+def _syntax_error(path: Path, text: str) -> str:
+    """Tells of a syntax error, if there is one, as a reason why something was not found."""
+    line = error_line(text)
+    return f" {path.name} has a syntax error in line {line}, which may hide it." if line else ""
+
+
 def _implementation(module: Module, function: Function) -> Function:
     """The function itself, or for a signature marked `@overload` the implementation that follows it."""
     if not _is_overload(function):
@@ -133,11 +152,11 @@ def _function_target(path: Path, module: Module, function: Function) -> Target:
     return Target(path, function.qualname, kind, function.start, function.end, (function,))
 
 
-def _class_target(path: Path, module: Module, each: Class) -> Target:
+def _class_target(path: Path, text: str, module: Module, each: Class) -> Target:
     inside = (f for f in module.functions if each.line_start <= f.start <= each.line_end)
     stubs = tuple(f for f in inside if _is_open(f))
     if each.is_protocol or not stubs:
-        raise TargetNotFoundError(f"Class {each.qualname} has no stubs to implement.")
+        raise TargetNotFoundError(f"Class {each.qualname} has no stubs to implement.{_syntax_error(path, text)}")
     return Target(path, each.qualname, "class", each.line_start, each.line_end, stubs)
 
 
@@ -148,7 +167,7 @@ def _module_target(path: Path, text: str, module: Module) -> Target:
     )
     if not stubs:
         raise TargetNotFoundError(
-            f"{path.name} has no stubs here.",
+            f"{path.name} has no stubs here.{_syntax_error(path, text)}",
             remedy="A stub is a function whose body is empty, `...`, `pass` or `raise NotImplementedError`.",
         )
     return Target(path, "", "module", 0, len(text), stubs)

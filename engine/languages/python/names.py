@@ -41,12 +41,14 @@ _ALIASES = {"np": "import numpy as np", "pd": "import pandas as pd"}
 
 
 def undefined_names(text: str) -> frozenset[str] | None:
-    """Names that are used and defined nowhere; None if the text does not parse (or uses a newer syntax than ours)."""
+    """Names that are used and defined nowhere.
+
+    None if the text does not parse (or uses a newer syntax than ours), or nests too deeply to be looked through.
+    """
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+        found = checker.Checker(ast.parse(text.removeprefix("\ufeff"))).messages
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    found = checker.Checker(tree).messages
     return frozenset(m.message_args[0] for m in found if isinstance(m, messages.UndefinedName))
 
 

@@ -23,8 +23,8 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
     pairs: list[tuple[str, str]] = []
     for function in functions:
         try:
-            tree = ast.parse(dedented(text, function))
-        except (SyntaxError, ValueError, RecursionError):
+            tree = ast.parse(dedented(text, function).removeprefix("\ufeff"))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         pairs += _pairs(tree)
     told = len(pairs) >= _FEWEST and all(key in known and answer in known for key, answer in pairs)
@@ -33,10 +33,10 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
 
 def _constants(source: str) -> set[str]:
     try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+        nodes = ast.walk(ast.parse(source.removeprefix("\ufeff")))
+        return {ast.dump(node) for node in nodes if isinstance(node, ast.Constant | ast.List | ast.Tuple)}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    return {ast.dump(node) for node in ast.walk(tree) if isinstance(node, ast.Constant | ast.List | ast.Tuple)}
 
 
 def _pairs(tree: ast.AST) -> list[tuple[str, str]]:

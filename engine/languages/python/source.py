@@ -18,6 +18,9 @@ from attrs import evolve, frozen
 from engine.languages.base import Function
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_python.language())
+_SPACE = re.compile(r"[ \t\f]*")
+_PLAIN_STRING = re.compile(rb"[rRuU]?[\"']")
+_IMPORTS = {"import_statement", "import_from_statement", "future_import_statement"}
 _BROKEN_HEADERS = 8  # as many half-typed definitions are looked past in one text
 
 
@@ -119,12 +122,37 @@ def parse(text: str) -> Module:
         broken.append(span)
         data = data[: span[0]] + b" " * (span[1] - span[0]) + data[span[1] :]
         root = syntax_tree(data)
-    unit = _indent_unit(text)
+    unit = _indent_unit(root, source)
     functions: list[PythonFunction] = []
     classes: list[Class] = []
     _collect(root, source, unit, functions, classes)
     spans = tuple((source.offset(start), source.offset(end)) for start, end in broken)
     return Module(_numbered(functions), tuple(classes), spans, unit)
+
+
+def error_line(text: str) -> int | None:
+    """Number, from 1, of the line with the text's first syntax error; None if it has none."""
+    try:
+        ast.parse(text.removeprefix("\ufeff"))
+    except SyntaxError as error:
+        return error.lineno or 1
+    except (ValueError, RecursionError, MemoryError):
+        return None
+    return None
+
+
+def imports(text: str) -> tuple[tuple[int, int], ...]:
+    """See `Language.imports`."""
+    source = Source(text)
+    spans: list[tuple[int, int]] = []
+    for node in walk(syntax_tree(source.data)):
+        if node.type not in _IMPORTS:
+            continue
+        start, end = source.offset(node.start_byte), source.offset(node.end_byte)
+        line_start, line_end = source.line_start(start), source.line_end(end)
+        if not text[line_start:start].strip(" \t\f\ufeff") and _end_with_comment(source, end) == line_end:
+            spans.append((line_start, text.find("\n", line_end) + 1 or len(text)))
+    return tuple(spans)
 
 
 def _broken_header(root: tree_sitter.Node, data: bytes) -> tuple[int, int] | None:
@@ -195,7 +223,7 @@ def _function(node: tree_sitter.Node, qualname: str, source: Source, unit: str) 
     start, header_end = source.offset(_whole(node).start_byte), source.offset(colon.end_byte)
     line_start = source.line_start(start)
     def_line = source.line_start(source.offset(node.start_byte))
-    base_indent = _leading_space(source.text[def_line:])
+    base_indent = _leading_space(source.text, def_line)
     header_line_end = source.line_end(header_end)
 
     doc = statements[0] if statements and is_docstring(statements[0]) else None
@@ -217,7 +245,7 @@ def _function(node: tree_sitter.Node, qualname: str, source: Source, unit: str) 
 
     first_line = source.line_start(source.offset(statements[0].start_byte)) if statements else 0
     own_line = bool(statements) and first_line > source.line_start(header_end)
-    indent = _leading_space(source.text[first_line:]) if own_line else base_indent + unit
+    indent = _leading_space(source.text, first_line) if own_line else base_indent + unit
     prefix = source.text[line_start:header_end] + "\n" + f"{indent}{lead}\n" if lead else ""
     return PythonFunction(
         qualname=qualname,
@@ -256,13 +284,17 @@ def _end_with_comment(source: Source, offset: int) -> int:
 
 
 def is_docstring(node: tree_sitter.Node) -> bool:
-    """Whether a statement is nothing but a plain string."""
+    """Whether a statement is nothing but a plain string, be it in pieces or parentheses."""
     if node.type != "expression_statement" or len(node.children) != 1:
         return False
-    string = node.children[0]
-    if string.type != "string" or not string.text:
-        return False
-    return re.match(rb"[a-zA-Z]*", string.text).group(0).lower() in {b"", b"r", b"u"}  # type: ignore[union-attr] # always matches
+    stack = node.named_children
+    while stack:
+        current = stack.pop()
+        if current.type in {"concatenated_string", "parenthesized_expression"}:
+            stack.extend(child for child in current.named_children if child.type != "comment")
+        elif current.type != "string" or not _PLAIN_STRING.match(current.text or b""):
+            return False
+    return True
 
 
 def _is_stub(statements: list[tree_sitter.Node], source: Source) -> bool:
@@ -290,8 +322,10 @@ def _string_value(literal: str) -> str:
     return inspect.cleandoc(value) if isinstance(value, str) else literal
 
 
-def _leading_space(text: str) -> str:
-    return text[: len(text) - len(text.lstrip(" \t\f"))] if text[:1] in " \t\f" else ""
+def _leading_space(text: str, start: int) -> str:
+    """The white space that begins the line at `start`."""
+    match = _SPACE.match(text, start)
+    return match.group() if match else ""
 
 
 def _dedent(text: str, indent: str) -> str:
@@ -299,7 +333,15 @@ def _dedent(text: str, indent: str) -> str:
     return "\n".join(line[len(indent) :] if line.startswith(indent) else line.lstrip() for line in lines)
 
 
-def _indent_unit(text: str) -> str:
-    """One step of indentation: the first indented line's behind a line that ends in a colon, else four spaces."""
-    match = re.search(r"^[^\s#].*:[ \t]*(?:#.*)?\r?\n(?:[ \t]*\r?\n)*([ \t]+)\S", text, re.MULTILINE)
-    return match.group(1) if match else "    "
+def _indent_unit(root: tree_sitter.Node, source: Source) -> str:
+    """One step of indentation: the first block's that begins a line, against what it belongs to; else four spaces."""
+    for node in walk(root):
+        if node.type != "block" or node.parent is None or not node.named_children:
+            continue
+        start = source.offset(node.start_byte)
+        line = source.line_start(start)
+        outer = _leading_space(source.text, source.line_start(source.offset(node.parent.start_byte)))
+        inner = _leading_space(source.text, line)
+        if line + len(inner) == start and inner != outer and inner.startswith(outer):
+            return inner.removeprefix(outer)
+    return "    "

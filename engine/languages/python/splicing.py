@@ -6,9 +6,11 @@ import re
 from functools import reduce
 from math import gcd
 
+import tree_sitter
+
 from engine.errors import TargetNotFoundError
 from engine.languages.base import Function, Solution, Target, TextEdit
-from engine.languages.python.source import PythonFunction, Source, is_docstring, parse, syntax_tree, walk
+from engine.languages.python.source import PythonFunction, Source, error_line, is_docstring, parse, syntax_tree, walk
 
 
 def splice(text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
@@ -40,7 +42,9 @@ def solution_in(source: str, target: Target) -> Solution:
     for wanted in target.functions:
         found = functions.get(wanted.qualname) or functions.get(wanted.name)
         if found is None:
-            raise TargetNotFoundError(f"The candidate does not define {wanted.qualname}.")
+            line = error_line(source)
+            error = f"; it has a syntax error in line {line}" if line else ""
+            raise TargetNotFoundError(f"The candidate does not define {wanted.qualname}{error}.")
         bodies[wanted.qualname] = dedent(source[found.body_start : found.end].strip("\r\n"))
     data = source.encode("utf-8", "surrogatepass")
     imports = tuple(
@@ -87,17 +91,49 @@ def protected_lines(body: str) -> frozenset[int]:
 
 
 def reindented(body: str, unit: str) -> str:
-    """The body with its own steps of indentation written as `unit`."""
+    """The body with its own steps of indentation written as `unit`.
+
+    Lines that continue a statement keep their place relative to its first line.
+    """
+    root = syntax_tree(body.encode("utf-8", "surrogatepass"))
+    if root.has_error:
+        return body
     protected = protected_lines(body)
     lines = body.split("\n")
-    free = [n for n, line in enumerate(lines) if line.strip() and n not in protected]
-    depths = [len(lines[n]) - len(lines[n].lstrip(" ")) for n in free]
-    step = reduce(gcd, depths, 0)
+    depths = [len(line) - len(line.lstrip(" ")) for line in lines]
+    statements, comments = _first_rows(root)
+    step = reduce(gcd, (depths[row] for row in statements), 0)
     if step < 2 or " " * step == unit:
         return body
-    for n, depth in zip(free, depths, strict=True):
-        lines[n] = unit * (depth // step) + lines[n][depth:]
+    first_rows = statements | {row for row in comments if depths[row] % step == 0}
+    old, new = 0, ""
+    for row, depth in enumerate(depths):
+        if row in protected or not lines[row].strip():
+            continue
+        rest = lines[row][depth:]
+        if row in first_rows:
+            old, new = depth, unit * (depth // step)
+            lines[row] = new + rest
+        elif depth >= old:
+            lines[row] = new + " " * (depth - old) + rest
+        else:
+            lines[row] = new[: max(0, len(new) - (old - depth))] + rest
     return "\n".join(lines)
+
+
+def _first_rows(root: tree_sitter.Node) -> tuple[set[int], set[int]]:
+    """Rows on which statements or their clauses begin, and rows with a comment outside all brackets."""
+    statements: set[int] = set()
+    comments: set[int] = set()
+    for node in walk(root):
+        has_block = any(child.type == "block" for child in node.children)
+        if node.type in {"module", "block"} or has_block:
+            for child in node.named_children:
+                if child.type == "comment":
+                    comments.add(child.start_point.row)
+                elif node.type in {"module", "block"} or child.type.endswith("_clause"):
+                    statements.add(child.start_point.row)
+    return statements, comments - statements
 
 
 def import_edit(text: str, imports: tuple[str, ...], newline: str) -> TextEdit | None:
