@@ -11,9 +11,10 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from attrs import define, field
 from lsprotocol.types import MessageType
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 State = Literal["running", "passed", "not passed", "not applied", "failed", "cancelled"]
 _REMEMBERED = 20
+T = TypeVar("T")
 
 
 class JobRefusedError(GreenfinchError):
@@ -80,6 +82,7 @@ class Jobs:
         self._ended: deque[Job] = deque(maxlen=_REMEMBERED)
         self._stack = AsyncExitStack()
         self._group: TaskGroup | None = None
+        self._steadfast: set[anyio.CancelScope] = set()
 
     async def __aenter__(self) -> Self:
         self._group = await self._stack.enter_async_context(anyio.create_task_group())
@@ -88,6 +91,7 @@ class Jobs:
     async def __aexit__(self, *error: Any) -> None:
         if self._group is not None:
             self._group.cancel_scope.cancel()
+        self._break_off()
         await self._stack.aclose()
 
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -143,8 +147,29 @@ class Jobs:
     async def cancel_all(self, seconds: float) -> None:
         """Cancel everything and wait until it has cleaned up, for so long at most."""
         with anyio.move_on_after(seconds):
-            for job in self.cancel():
+            cancelled = self.cancel()
+            self._break_off()
+            for job in cancelled:
                 await job.ended.wait()
+
+    async def to_its_end(self, step: Callable[[], Awaitable[T]]) -> T | None:
+        """Do a step whose effect cannot be called back, so that its job learns what came of it.
+
+        Cancelling the job before prevents the step, and meanwhile does not end it.  It has to be bounded in time.
+        None: the server's own end broke it off.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        with anyio.CancelScope(shield=True) as scope:
+            self._steadfast.add(scope)
+            try:
+                return await step()
+            finally:
+                self._steadfast.discard(scope)
+        return None
+
+    def _break_off(self) -> None:
+        for scope in self._steadfast:
+            scope.cancel()
 
     async def _run(self, job: Job, work: Work) -> None:
         try:

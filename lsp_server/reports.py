@@ -51,6 +51,7 @@ class Story:
     def summary(self, outcome: Outcome) -> str:
         """One line for a message box."""
         line = f"{self._label}: {outcome.reason or 'no candidate passed'}"
+        line += left_alone(outcome)
         best = outcome.best
         if best is None:
             return line
@@ -97,6 +98,11 @@ class Story:
         if outcome.record:
             lines.append(f"- record: {outcome.record}")
         return lines
+
+
+def left_alone(outcome: Outcome) -> str:
+    """What to add to a job's last line about stubs that were not to be implemented; empty if there are none."""
+    return f"  Left as stubs, since no test reaches them: {', '.join(outcome.untested)}." if outcome.untested else ""
 
 
 def save(label: str, markdown: str) -> Path | None:

@@ -114,8 +114,10 @@ class Batcher:
         return 0.0 if since is None else time.monotonic() - since
 
     def stats(self) -> Stats:
+        if self.error:
+            return Stats("failed")
         if self._backend is None or self._cache is None:
-            return Stats("failed" if self.error else "loading")
+            return Stats("loading")
         waiting = len(self._queue) + sum(len(prompt.waiters) for prompt in self._prompts)
         totals = self._totals
         return Stats(
@@ -147,17 +149,28 @@ class Batcher:
     def _main(self) -> None:
         try:
             backend = self._load()
+            cache = KVCache(backend, capacity=backend.context_tokens, sequences=SEQUENCES, kept=MAX_KEPT)
+            governor = ThreadGovernor(backend.threads)
         except BackendError as error:
             self.error = str(error)
             log.error("%s", error)
             return
-        cache = KVCache(backend, capacity=backend.context_tokens, sequences=SEQUENCES, kept=MAX_KEPT)
-        governor = ThreadGovernor(backend.threads)
+        except Exception as error:
+            self.error = f"The model cannot be loaded: {_named(error)}"
+            log.exception("the model cannot be loaded")
+            return
         self._cache, self._backend = cache, backend
         self._idle_since = time.monotonic()
+        try:
+            self._serve(backend, cache, governor)
+        except Exception as error:  # out of the recovery from one, or of the way to the event loop
+            self.error, self._backend = f"The host's decode thread ended: {_named(error)}", None
+            log.exception("the decode thread ended")
+
+    def _serve(self, backend: Backend, cache: KVCache, governor: ThreadGovernor) -> None:
         while True:
             with self._wake:
-                self._forget_cancelled(cache)
+                self._queue = [sample for sample in self._queue if not sample.cancelled]
                 if not (self._queue or self._prompts or self._runs):
                     if self._idle_since is None:
                         self._idle_since = time.monotonic()
@@ -167,18 +180,23 @@ class Batcher:
                 if self._closing:
                     break
             try:
+                self._forget_cancelled(cache)
                 self._admit(cache)
                 if self._prompts or self._runs:
                     self._step(backend, cache, governor)
             except BackendError as error:
+                log.error("%s", error)
                 self._fail_all(cache, str(error))
-            self._flush()
+            except Exception as error:
+                log.exception("a decode step failed")
+                self._fail_all(cache, f"A decode step failed: {_named(error)}", queued=True)
+            finally:
+                self._flush()
         for run in self._runs:
             run.sampler.free()
         backend.close()
 
     def _forget_cancelled(self, cache: KVCache) -> None:
-        self._queue = [sample for sample in self._queue if not sample.cancelled]
         for run in [run for run in self._runs if run.sample.cancelled]:
             self._end(cache, run)
         for prompt in list(self._prompts):
@@ -209,8 +227,6 @@ class Batcher:
                 # Alone, and yet no room: the kept prompt that it would share takes the cells that it needs.
                 source, shared = None, 0
                 cache.make_room(len(sample.prompt) + sample.max_tokens, ids, spare=None)
-            with self._wake:
-                self._queue.remove(sample)
             if joined:
                 sample.cached_tokens = len(sample.prompt)
                 joined.waiters.append(sample)
@@ -222,6 +238,8 @@ class Batcher:
                 else:
                     sequence = cache.fork(source, shared)
                 self._prompts.append(_Prompt(sample.prompt, sequence, [sample]))
+            with self._wake:
+                self._queue.remove(sample)
 
     def _promised(self) -> int:
         """Cells that admitted samples may still need."""
@@ -265,8 +283,10 @@ class Batcher:
             cache.append(prompt.sequence, prompt.tokens[first:stop])
             self._totals.evaluated += stop - first
             if stop == len(prompt.tokens):
+                while prompt.waiters:  # each is in one place or the other, should its beginning fail
+                    runs.append(self._begin(cache, prompt, prompt.waiters[0], index))
+                    del prompt.waiters[0]
                 self._prompts.remove(prompt)
-                runs += [self._begin(cache, prompt, sample, index) for sample in prompt.waiters]
                 cache.keep(prompt.sequence)
         for run in runs:
             self._take(backend, cache, run, run.sampler.sample(backend, run.index))
@@ -305,9 +325,16 @@ class Batcher:
     def _say(self, run: _Run, chunk: Chunk) -> None:
         self._outbox.append((run.sample, chunk))
 
-    def _fail_all(self, cache: KVCache, why: str) -> None:
-        """After a failed step nothing in the cache can be trusted: end everything that was under way."""
-        log.error("%s", why)
+    def _fail_all(self, cache: KVCache, why: str, *, queued: bool = False) -> None:
+        """After a failed step nothing in the cache can be trusted: end everything that was under way.
+
+        Args:
+            queued: end what waits to be admitted, too: it may be what failed, and would fail again for ever.
+        """
+        if queued:
+            with self._wake:
+                waiting, self._queue = self._queue, []
+            self._outbox += [(sample, Chunk(error=why)) for sample in waiting]
         for run in self._runs:
             run.sampler.free()
             self._say(run, Chunk(error=why))
@@ -328,6 +355,10 @@ class Batcher:
                     sample.sink(chunk)
 
         self._post(deliver)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _chunk_size(backend: Backend) -> int:

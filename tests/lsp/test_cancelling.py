@@ -125,3 +125,31 @@ async def test_a_vanished_client_takes_the_jobs_processes_with_it(project: Path,
         window.client._server.stdin.close()
         await window.client._server.wait()
         assert left and not [process for process in left if is_alive(process)]
+
+
+async def test_a_cancel_that_comes_too_late_does_not_deny_the_edit(project: Path, script) -> None:
+    async with editor(project, environment=script(GOOD)) as window:
+        uri = window.open("words.py")
+
+        def cancel() -> None:  # reaches the server before the answer to its edit does
+            token = next(iter(window.client.progress_reports))
+            window.client.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams(token))
+
+        window.before_edit = cancel
+        job = (await window.run("greenfinch.implement", {"uri": uri, "qualname": "slugify"}))["job"]
+        assert (await window.ended(job))["state"] == "passed"
+        assert window.texts[uri] == STUB.replace("    ...\n", GOOD)
+
+
+async def test_shutdown_does_not_wait_for_the_answer_to_an_edit(project: Path, script) -> None:
+    async with editor(project, environment=script(GOOD)) as window:
+        uri = window.open("words.py")
+        window.answers = [None]
+        await window.run("greenfinch.implement", {"uri": uri, "qualname": "slugify"})
+        await window.until(lambda: window.edits)
+        began = time.monotonic()
+        await window.client.shutdown_async(None)
+        assert time.monotonic() - began < 2
+        window.closing.set()  # the test's client cannot lose its server while it still owes an answer
+        window.client.exit(None)
+        assert await window.client._server.wait() == 0

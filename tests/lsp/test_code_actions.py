@@ -8,6 +8,10 @@ import pytest
 from lsp.editor import capabilities, editor
 from lsprotocol import types
 
+from engine.languages.python.source import parse
+from lsp_server import places
+from lsp_server.documents import Documents
+
 pytestmark = pytest.mark.anyio
 
 GENERATE = "Generate & verify implementation"
@@ -164,3 +168,15 @@ async def test_a_document_that_is_no_file_is_refused_clearly(project: Path, scri
         argument = {"uri": item.uri, "position": {"line": 0, "character": 5}}
         answer = await window.run("greenfinch.implement", argument)
         assert answer["job"] is None and "not a file" in answer["reason"] and "Save it" in answer["reason"]
+
+
+def test_a_text_is_parsed_once_however_often_the_cursor_moves(tmp_path: Path) -> None:
+    text = "".join(f"def f{number}():\n    ...\n\n\n" for number in range(300))
+    uri = (tmp_path / "many.py").as_uri()
+    documents = Documents(tmp_path.as_uri(), types.TextDocumentSyncKind.Incremental)
+    documents.put_text_document(types.TextDocumentItem(uri, "python", 1, text))
+    before = parse.cache_info().misses
+    for number in range(300):
+        place = places.at_position(documents, uri, types.Position(4 * number, 0))
+        assert place.target.qualname == f"f{number}"
+    assert parse.cache_info().misses == before + 1

@@ -86,6 +86,17 @@ async def test_all_stubs_of_a_class_are_one_edit(project: Path, script) -> None:
         assert window.texts[uri] == expected.replace("        raise NotImplementedError\n", f"    {COUNT}", 1)
 
 
+async def test_stubs_of_a_class_that_no_test_reaches_are_named(project: Path, script) -> None:
+    unheard = "    def unheard(self):\n        raise NotImplementedError\n"
+    (project / "words.py").write_text(STUB.replace("\n\ndef done", f"\n{unheard}\n\ndef done"))
+    async with editor(project, environment=script(PUT, COUNT), options={"strategy": "greedy"}) as window:
+        uri = window.open("words.py")
+        job = await implement(window, uri, "class Box", "Implement all stubs in this class")
+        assert job["state"] == "passed" and unheard in window.texts[uri]
+        assert job["message"].endswith("  Left as stubs, since no test reaches them: Box.unheard.")
+        assert job["message"] in window.messages
+
+
 async def test_an_import_that_the_body_needs_comes_with_it(project: Path, script) -> None:
     body = '    return re.sub(r"\\W+", "-", title.lower()).strip("-")\n'
     async with editor(project, environment=script(body)) as window:

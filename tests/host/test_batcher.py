@@ -1,0 +1,109 @@
+"""What goes wrong in the decode thread is told to all who wait, and never leaves them waiting."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine.host.backend import Backend, BackendError, Batch, Sampling
+from engine.host.batcher import Batcher
+from engine.host.samples import Chunk, Sample
+
+GREEDY = Sampling(temperature=0, top_p=1, min_p=0, seed=0)
+
+
+class Faulty(Backend):
+    """No model: every call that would need one does nothing, except that `faults` come out of the next steps."""
+
+    def __init__(self, *faults: Exception | None) -> None:
+        self.batch = Batch(256)
+        self.context_tokens, self.threads, self.parameters, self.device = 1024, 1, 0, "CPU"
+        self.faults = list(faults)
+
+    def decode(self) -> None:
+        if self.faults and (fault := self.faults.pop(0)) is not None:
+            raise fault
+
+    def set_threads(self, count: int) -> None: ...
+    def copy_prefix(self, source: int, target: int, length: int) -> None: ...
+    def remove(self, sequence: int, start: int = 0) -> None: ...
+    def clear(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[Callable[[], Backend]], Batcher]]:
+    """Makes batchers that deliver in their own thread."""
+    started: list[Batcher] = []
+
+    def make(load: Callable[[], Backend]) -> Batcher:
+        started.append(Batcher(load, lambda call: call()))
+        return started[-1]
+
+    yield make
+    for batcher in started:
+        assert batcher.close(5)
+
+
+def sample(heard: queue.Queue[Chunk], sampling: Sampling = GREEDY) -> Sample:
+    return Sample([1, 2, 3], sampling, 4, (), heard.put)
+
+
+@pytest.mark.parametrize("fault", [BackendError("out of memory"), ZeroDivisionError("by zero")])
+def test_a_failed_step_ends_its_samples_and_the_next_ones_are_served(start, fault: Exception) -> None:
+    batcher, heard = start(lambda: Faulty(fault, fault)), queue.Queue()
+    batcher.submit(sample(heard))
+    batcher.start()
+    assert str(fault) in heard.get(timeout=5).error
+    batcher.submit(sample(heard))
+    assert str(fault) in heard.get(timeout=5).error
+    assert batcher.stats().state == "ready"
+    assert (batcher.stats().running, batcher.stats().waiting, batcher.stats().cells_used) == (0, 0, 0)
+
+
+def test_samples_that_cannot_be_begun_are_all_told(start) -> None:
+    batcher, heard = start(Faulty), queue.Queue()
+    unfit = Sampling(temperature=None, top_p=1, min_p=0, seed=0)  # type: ignore[arg-type] # that is the point
+    for sampling in (GREEDY, unfit, GREEDY):
+        batcher.submit(sample(heard, sampling))
+    batcher.start()
+    assert all("TypeError" in heard.get(timeout=5).error for _ in range(3))
+    assert heard.empty()
+
+
+def test_a_sample_that_breaks_its_admission_is_not_tried_for_ever(start) -> None:
+    class NoFork(Faulty):
+        def copy_prefix(self, source: int, target: int, length: int) -> None:
+            raise OSError("no copy")
+
+    batcher, heard = start(NoFork), queue.Queue()
+    batcher.submit(sample(heard))
+    batcher.start()
+    assert "no copy" in heard.get(timeout=5).error
+    assert batcher.stats().waiting == 0
+
+
+@pytest.mark.parametrize("fault", [BackendError("not a model"), MemoryError("too large")])
+def test_a_model_that_cannot_be_loaded_is_a_state_with_its_reason(start, fault: Exception) -> None:
+    def load() -> Backend:
+        raise fault
+
+    batcher = start(load)
+    batcher.start()
+    batcher._thread.join(5)
+    assert batcher.stats().state == "failed" and str(fault) in batcher.error
+
+
+def test_a_failed_recovery_ends_the_host_in_words(start) -> None:
+    class Lost(Faulty):
+        def clear(self) -> None:
+            raise OSError("the device is gone")
+
+    batcher, heard = start(lambda: Lost(BackendError("no step"))), queue.Queue()
+    batcher.submit(sample(heard))
+    batcher.start()
+    assert heard.get(timeout=5).error == "no step"
+    batcher._thread.join(5)
+    assert batcher.stats().state == "failed" and "the device is gone" in batcher.error
