@@ -6,7 +6,7 @@ It decides nothing itself: what to sample is `search`'s matter, whether a text p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from attrs import asdict, evolve
 from engine.candidate import Candidate, Winner
 from engine.conclusion import Ending, conclude
 from engine.config import Settings
+from engine.confirmation import confirm
 from engine.energy import Energy, Meter
 from engine.errors import GenerationError, GreenfinchError, TargetNotFoundError
 from engine.events import (
@@ -34,7 +35,7 @@ from engine.events import (
 from engine.generation.base import Generator
 from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
-from engine.languages.base import Language, Solution, Target
+from engine.languages.base import Language, Solution
 from engine.prompting import build_prompt
 from engine.record import Recorder, header, new_run_id
 from engine.request import ImplementRequest
@@ -45,11 +46,10 @@ from engine.verification.base import Baseline, Judge
 from engine.verification.gate import Gate, Refused
 from engine.verification.interpreter import Interpreter, find_interpreter
 from engine.verification.verifier import Verifier
-from engine.workspace import Evidence, Snapshot
+from engine.workspace import Snapshot
 
 _WIDTH = 4  # candidates sampled at once
 _TEST_WORKERS = 1  # generation and tests share few cores: one run of the tests at a time
-_CONFIRMATIONS = 3  # the workspace may change while a winner is confirmed; after so many changes it is refused
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
 
@@ -160,10 +160,11 @@ class Run:
         async with Verifier(self._request.root, interpreter, self._settings) as verifier:
             snapshot = Snapshot.take(self._request)
             baseline = await self._baseline(verifier, interpreter, snapshot)
-            checked = self._language.check(self._base, self._target, solution)
-            candidate = Candidate(Attempt(1, "passed"), "sampled", None, checked.solution, checked.text)
+            text = self._language.render(snapshot.text, self._target, solution)
+            candidate = Candidate(Attempt(1, "testing"), "sampled", None, solution, text)
             self._candidates.append(candidate)
-            winner = await self._confirm(verifier, baseline, candidate)
+            trial = self._trial(verifier, baseline, snapshot)
+            winner = await self._confirm(trial, baseline, candidate) if await self._test(trial, candidate) else None
         return self._outcome(self._if_still_so(winner), meter.read(self._test_cpu))
 
     # -- the judge
@@ -181,6 +182,10 @@ class Run:
         failing = baseline.verdict.tests_total - baseline.verdict.tests_passed
         self._tell_judge(baseline.judge, failing, baseline.verdict.seconds)
         return baseline
+
+    def _trial(self, verifier: Verifier, baseline: Baseline, snapshot: Snapshot) -> Trial:
+        limit = baseline.time_limit
+        return Trial.of(verifier, self._language, self._target, self._request, snapshot, limit)
 
     def _tell_judge(self, judge: Judge, failing: int, seconds: float) -> None:
         self._judge = judge
@@ -209,7 +214,7 @@ class Run:
         sampler = Sampler(generator, self._language, prompt, self._settings, self._seed, self._listener)
         self._spent = sampler.spent
         gate = Gate(self._language, snapshot.text, self._target, sources)
-        trial = Trial.of(verifier, self._language, self._target, self._request, snapshot, baseline.time_limit)
+        trial = self._trial(verifier, baseline, snapshot)
         self._emit(StageStarted("search", f"implementing {self._target.label}"))
         left = self._settings.budget_seconds - (time.monotonic() - self._started)
         deadline = anyio.current_time() + max(1.0, left)
@@ -221,7 +226,7 @@ class Run:
                 passed = next((c for c in self._candidates if c.attempt.status == "passed"), None)
                 if passed is None:
                     break
-                winner = await self._confirm(verifier, baseline, passed)  # not given up for want of time
+                winner = await self._confirm(trial, baseline, passed)  # not given up for want of time
             tasks.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
@@ -287,9 +292,16 @@ class Run:
             return
         candidate.solution, candidate.text = admitted.solution, admitted.text
         self._set_status(candidate, "testing")
+        await self._test(trial, candidate)
+        self._changed.set()
+
+    async def _test(self, trial: Trial, candidate: Candidate) -> bool:
+        """The verdict on an admitted candidate: whether it passed."""
+        assert candidate.solution is not None  # noqa: S101 - what has no solution is not tested
+        number = candidate.attempt.number
         async with self._test_slots:
-            bodies = tuple(admitted.solution.bodies.values())
-            judge, verdict = await trial.run(self._judge, admitted.text, bodies)
+            bodies = tuple(candidate.solution.bodies.values())
+            judge, verdict = await trial.run(self._judge, candidate.text, bodies)
         self._test_cpu += verdict.cpu_seconds
         if judge != self._judge:
             self._tell_judge(judge, verdict.tests_total - verdict.tests_passed, verdict.seconds)
@@ -313,12 +325,12 @@ class Run:
                 verdict.tests_total,
                 message,
                 verdict.seconds,
-                candidate.sampled.tokens,
+                candidate.sampled.tokens if candidate.sampled else 0,
                 max(c.attempt.tests_passed for c in self._candidates),
                 self._tried(),
             )
         )
-        self._changed.set()
+        return verdict.passed
 
     def _tried(self) -> int:
         return sum(c.attempt.status in {"refused", "failed", "passed"} for c in self._candidates)
@@ -334,58 +346,16 @@ class Run:
 
     # -- the winner
 
-    async def _confirm(self, verifier: Verifier, baseline: Baseline, candidate: Candidate) -> Winner | None:
-        """One more clean run on exactly the text that would be applied, in the workspace as it is now.
-
-        None if that run fails (its outcome changes from run to run), or if the target or what its tests read goes on
-        changing; the candidate is no longer one that passed, then.
-        """
+    async def _confirm(self, trial: Trial, baseline: Baseline, candidate: Candidate) -> Winner | None:
+        """The winner, if it passes once more; else the candidate is no longer one that passed."""
         self._emit(StageStarted("confirm", "confirming the winner on the final text"))
-        for solution, untested in self._final_forms(candidate):
-            for _ in range(_CONFIRMATIONS):
-                snapshot = Snapshot.take(self._request)
-                target = self._relocated(snapshot.text)
-                if target is None:
-                    break
-                text = self._language.render(snapshot.text, target, solution)
-                evidence = Evidence.of(snapshot, self._loaded(baseline), self._request.root)
-                async with self._test_slots:
-                    texts = {**snapshot.overlays, self._path: text}
-                    verdict = await verifier.run(self._judge, texts, time_limit=baseline.time_limit)
-                self._test_cpu += verdict.cpu_seconds
-                if not evidence.holds(self._request):
-                    continue
-                if verdict.passed:
-                    return Winner(candidate, solution, snapshot.text, text, target, verdict, untested, evidence)
-                candidate.unstable = snapshot.text == self._base
-                candidate.verdict = verdict
-                break
-            else:
-                self._stale = candidate
-            if self._stale is not None or target is None:
-                self._stale = candidate
-                break
-        candidate.attempt = evolve(candidate.attempt, status="failed")
-        return None
-
-    def _final_forms(self, candidate: Candidate) -> Iterator[tuple[Solution, tuple[str, ...]]]:
-        """The candidate without the bodies that no test has reached, and their names; then, should the tests need
-        these after all (a fixture may, unseen by the probe), the whole of it.
-        """
-        solution, verdict = candidate.solution, candidate.verdict
-        if solution is None:
-            return
-        if verdict is not None and len(solution.bodies) > 1:
-            reached = {name for result in verdict.results for name in result.reached}
-            tested = {name: body for name, body in solution.bodies.items() if name in reached}
-            if tested and len(tested) < len(solution.bodies):
-                target = evolve(
-                    self._target, functions=tuple(f for f in self._target.functions if f.qualname in tested)
-                )
-                checked = self._language.check(self._base, target, Solution(tested))
-                if not checked.problem:
-                    yield checked.solution, tuple(name for name in solution.bodies if name not in tested)
-        yield solution, ()
+        found = await confirm(trial, self._judge, candidate, self._loaded(baseline), self._test_slots)
+        self._test_cpu += found.cpu_seconds
+        if found.stale:
+            self._stale = candidate
+        if found.winner is None:
+            candidate.attempt = evolve(candidate.attempt, status="failed")
+        return found.winner
 
     def _if_still_so(self, winner: Winner | None) -> Winner | None:
         """The winner, unless something that its proof is about was changed since; it is offered again, then."""
@@ -399,18 +369,6 @@ class Run:
         verdicts = [baseline.verdict, *(c.verdict for c in self._candidates if c.verdict is not None)]
         loaded = {self._request.root / name for verdict in verdicts for name in verdict.loaded}
         return loaded | set(baseline.judge.files)
-
-    def _relocated(self, text: str) -> Target | None:
-        """The target in a text that may have changed around it; None if the target itself did."""
-        if text == self._base:
-            return self._target
-        try:
-            target = self._language.target_named(self._path, text, self._target.qualname)
-        except TargetNotFoundError:
-            return None
-        was = [self._base[f.start : f.end] for f in self._target.functions]
-        now = [text[f.start : f.end] for f in target.functions]
-        return target if was == now else None
 
     # -- telling
 
