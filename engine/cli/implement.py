@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from engine.cli.files import replace_text
 from engine.cli.main import FAILED, PASSED, errors_as_json
 from engine.cli.places import parse_target, workspace_root
 from engine.config import STRATEGIES, Settings
-from engine.events import Outcome, as_json
+from engine.events import Event, Outcome, as_json
 from engine.session import Engine, ImplementRequest
 
 
@@ -62,29 +63,23 @@ def implement(
 async def run_and_show(settings: Settings, request: ImplementRequest, as_lines: bool) -> Outcome:
     """One run, told on stdout as it goes on."""
     if as_lines:
-        return await _run_as_json(settings, request)
+        return await _run(settings, request, lambda event: print(json.dumps(as_json(event), default=str), flush=True))
     from rich.console import Console
 
     from engine.cli.display import RunDisplay, show_outcome
 
     console = Console(highlight=False)
-    outcome: Outcome | None = None
-    async with aclosing(Engine(settings)) as engine, engine.implement(request) as events:
-        with RunDisplay(console) as display:
-            async for event in events:
-                display.show(event)
-                if isinstance(event, Outcome):
-                    outcome = event
-    assert outcome is not None  # noqa: S101 - a stream that ends without error ends with an outcome
+    with RunDisplay(console) as display:
+        outcome = await _run(settings, request, display.show)
     show_outcome(console, outcome)
     return outcome
 
 
-async def _run_as_json(settings: Settings, request: ImplementRequest) -> Outcome:
+async def _run(settings: Settings, request: ImplementRequest, show: Callable[[Event], None]) -> Outcome:
     outcome: Outcome | None = None
     async with aclosing(Engine(settings)) as engine, engine.implement(request) as events:
         async for event in events:
-            print(json.dumps(as_json(event), default=str), flush=True)
+            show(event)
             if isinstance(event, Outcome):
                 outcome = event
     assert outcome is not None  # noqa: S101 - a stream that ends without error ends with an outcome

@@ -208,7 +208,7 @@ def flatten(suite: Any) -> list[Any]:
 
 
 def make_result(unittest: Any, reporter: Any, failure: Any) -> Any:
-    class Result(unittest.TestResult):  # type: ignore[misc]
+    class Result(unittest.TestResult):  # type: ignore[misc]  # its base is imported at run time
         def __init__(self) -> None:
             super().__init__()
             self.told: set[str] = set()

@@ -160,7 +160,7 @@ def main() -> None:
     reach = Reach(request["targets"], request["stubs"])
     import builtins
 
-    builtins.__greenfinch_reached__ = reach  # type: ignore[attr-defined]
+    builtins.__greenfinch_reached__ = reach  # type: ignore[attr-defined]  # it is put there
     reporter = Reporter(channel, request, reach)
 
     # What `python -m pytest` and `python -m unittest` do; a src folder last, for projects that are not installed.
