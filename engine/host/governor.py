@@ -3,8 +3,8 @@
 llama.cpp's threads wait for each other by spinning, some hundred times a step.  On a quiet machine that is fast; when
 another program takes one of the cores, each wait lasts until the scheduler gives the core back, and two threads on
 two cores fall to a fraction of the speed of one.  Waiting passively (`GOMP_SPINCOUNT=0`) costs a third to a half of
-the speed on a quiet machine instead.  So the count follows the machine: down at once when a step is slow, up again by a trial step now
-and then, less often after each trial that did not pay.
+the speed on a quiet machine instead.  So the count follows the machine: down at once when a step is slow, up again by
+a trial step now and then, less often after each trial that did not pay.
 
 Pure: times come in, counts go out.
 """
