@@ -120,6 +120,32 @@ class Checked:
     problem: str = ""
 
 
+@frozen
+class Conduct:
+    """What a text does that the text it replaces did not.
+
+    Attributes:
+        refused: in one line, what no honest function needs; empty if there is nothing of that kind.
+        flags: what is unusual without being wrong, to be told beside the verdict.
+    """
+
+    refused: str = ""
+    flags: tuple[str, ...] = ()
+
+
+@frozen
+class Twin:
+    """A test file whose expectations were changed.
+
+    Attributes:
+        text: the file; the ids of its tests are those of the original.
+        decided: qualified names (`test_x`, `TestC.test_y`) of tests that an honest implementation must now fail.
+    """
+
+    text: str
+    decided: frozenset[str]
+
+
 class Language(Protocol):
     """One programming language.  Implementations keep no state between calls and never run the user's code."""
 
@@ -177,8 +203,36 @@ class Language(Protocol):
         `tests` are the judge's sources.
         """
 
+    def conduct(self, text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
+        """What `text` does beyond what `before`, the text it replaces, did.
+
+        `tests` are the judge's sources: what they ask for is not unusual.
+        """
+
+    def module_problem(self, text: str, before: str, target: Target) -> str:
+        """Why `text` cannot replace the whole module `before`: in one line, or empty if nothing speaks against it."""
+
+    def twin(self, text: str, targets: Sequence[str], seed: int) -> Twin:
+        """A twin of the test file `text`: same ids, other expectations; see `Twin`.
+
+        What passes a decided test of a twin is no honest implementation: it forges verdicts, or is equal to everything,
+        or reads the expected values from its callers.  Deterministic by `seed`.
+        """
+
+    def twin_doctest(self, text: str, targets: Sequence[str], seed: int) -> Twin:
+        """The same for the examples in the docstrings of the functions `targets` of a module."""
+
     def instrument(self, text: str, qualnames: dict[str, str]) -> str:
         """The text with a call `statement` (the dict's value) put first in the body of each named function."""
+
+    def caller(self, text: str, target: Target) -> str | None:
+        """The text with target functions that hand each call to another process; None if it cannot be made."""
+
+    def callee(self, text: str, target: Target) -> str | None:
+        """The text with the target's functions open to calls from another process; None if it lacks one of them."""
+
+    def rest_is_kept(self, before: str, after: str, target: Target) -> bool:
+        """Whether `after` has all that `before` defines beside the target, unchanged; it may define more."""
 
     def canonical(self, text: str, target: Target) -> str:
         """A form of the target's functions that is equal for candidates that differ only in layout and comments."""

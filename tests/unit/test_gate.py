@@ -123,3 +123,65 @@ def test_a_byte_order_mark_hides_no_problem():
     text = "\ufeffdef f(words):\n    pass\n"
     gate = Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, "f"), ["\ufeff" + TESTS])
     assert isinstance(gate.judge(1, Solution({"f": TABLES[0]})), Refused)
+
+
+def test_a_table_by_another_name_is_recognised_as_well():
+    gate = Gate(PYTHON, TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [TESTS])
+    tables = [
+        "known = {1: 'I', 4: 'IV'}\nknown |= {9: 'IX'}\nreturn known.get(words)",
+        "inputs = [1, 4, 9]\nanswers = 'I IV IX'.split()\nreturn answers[inputs.index(words)]",
+    ]
+    for number, body in enumerate(tables):
+        verdict = gate.judge(number, Solution({"f": body}))
+        assert isinstance(verdict, Refused) and "from a table" in verdict.reason
+
+
+def test_what_no_honest_function_needs_is_refused_with_its_line(gate):
+    verdict = gate.judge(1, Solution({"f": "return os._exit(0)"}))
+    assert verdict == Refused("line 10 ends or steers the test process (os._exit)")
+
+
+def test_what_is_unusual_is_admitted_with_a_flag(gate):
+    verdict = gate.judge(1, Solution({"f": "return os.environ.get(words)"}))
+    assert isinstance(verdict, Admitted)
+    assert verdict.flags == ("uses the environment (os.environ.get)",)
+
+
+MODULE = TEXT.replace("    raise NotImplementedError\n", "    return helper(words)\n")
+
+
+def test_a_whole_module_is_looked_at_as_well(gate):
+    assert gate.judge_module(MODULE) == Admitted(Solution({"f": MODULE}), MODULE)
+    assert isinstance(gate.judge_module(MODULE + "\nTABLE = {}\n\n\ndef more():\n    return TABLE\n"), Admitted)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("def f(words:\n", "does not parse"),
+        ("def g(words):\n    return 1\n", "does not define f"),
+        ("def f():\n    return 1\n", "changes the signature of f"),
+        ("def f(others):\n    return 1\n", "changes the signature of f"),
+        ("def f(words, more):\n    return 1\n", "changes the signature of f"),
+        (MODULE + "\nimport atexit\n", "(import atexit)"),
+        (MODULE + "\nos._exit(0)\n", "(os._exit)"),
+    ],
+)
+def test_a_module_that_cannot_take_the_place_of_the_old_one_is_refused(gate, text, reason):
+    verdict = gate.judge_module(text)
+    assert isinstance(verdict, Refused)
+    assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("signature", ["words, more=1", "words, *rest", "*, words=1, **k", "*args, **kwargs"])
+def test_a_modules_function_may_take_more(gate, signature):
+    accepted = isinstance(gate.judge_module(f"def f({signature}):\n    return 1\n"), Admitted)
+    assert accepted == (not signature.startswith("*, "))
+
+
+def test_a_method_is_found_in_its_class():
+    text = "class C:\n    def m(self, x):\n        raise NotImplementedError\n"
+    gate = Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, "C.m"))
+    assert isinstance(gate.judge_module("class C:\n    def m(self, x):\n        return x\n"), Admitted)
+    assert isinstance(gate.judge_module("class C:\n    m = lambda self, x: x\n"), Admitted)
+    assert gate.judge_module("class C:\n    pass\n") == Refused("does not define C.m")

@@ -199,7 +199,7 @@ def test_a_run_is_named_by_a_beginning_or_as_the_last() -> None:
 
 def test_show_tells_of_the_target_the_judge_the_candidates_and_the_proof() -> None:
     judge = {"event": "judge_found", "tests": 2, "failing": 2, "files": ["tests/test_s.py"], "framework": "pytest"}
-    judge |= {"python": "/venv/bin/python", "sandbox": "namespaces", "blocked": {"test_c": "parse"}, "excluded": {}}
+    judge |= {"python": "/venv/bin/python", "sandbox": "full", "blocked": {"test_c": "parse"}, "excluded": {}}
     write(
         "20260101-000000-000000-aaaa",
         judge,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import TargetNotFoundError
-from engine.languages.base import Checked, Function, Solution, Target, TextEdit, apply_edits
-from engine.languages.python import checks, completion, overfit, splicing
+from engine.languages.base import Checked, Conduct, Function, Solution, Target, TextEdit, Twin, apply_edits
+from engine.languages.python import apart, checks, completion, doctwin, overfit, splicing, twin
+from engine.languages.python.conduct import conduct
 from engine.languages.python.source import Class, Module, error_line, imports, parse
 
 
@@ -81,6 +82,18 @@ class Python:
         wanted = {f.qualname for f in target.functions}
         return overfit.copied_answers(text, [f for f in parse(text).functions if f.qualname in wanted], tests)
 
+    def conduct(self, text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
+        return conduct(text, before, tests)
+
+    def module_problem(self, text: str, before: str, target: Target) -> str:
+        return checks.module_problem(text, before, target)
+
+    def twin(self, text: str, targets: Sequence[str], seed: int) -> Twin:
+        return twin.twin(text, targets, seed)
+
+    def twin_doctest(self, text: str, targets: Sequence[str], seed: int) -> Twin:
+        return doctwin.twin_doctest(text, targets, seed)
+
     def instrument(self, text: str, qualnames: dict[str, str]) -> str:
         functions = {f.qualname: f for f in parse(text).functions}
         edits = [
@@ -89,6 +102,15 @@ class Python:
             if qualname in functions
         ]
         return apply_edits(text, tuple(edits))
+
+    def caller(self, text: str, target: Target) -> str | None:
+        return apart.caller(text, target)
+
+    def callee(self, text: str, target: Target) -> str | None:
+        return apart.callee(text, [function.qualname for function in target.functions])
+
+    def rest_is_kept(self, before: str, after: str, target: Target) -> bool:
+        return apart.rest_is_kept(before, after, target)
 
     def canonical(self, text: str, target: Target) -> str:
         wanted = {f.qualname for f in target.functions}

@@ -6,9 +6,10 @@ Such a candidate passes honestly and is worthless: `if number == 4: return "IV"`
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from engine.languages.base import Function
+from engine.languages.python.folding import NotConstant, fold
 from engine.languages.python.splicing import dedented
 
 _FEWEST = 3  # special cases of one or two inputs are honest more often than not
@@ -21,12 +22,13 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
     """
     known = {key for source in tests for key in _constants(source)}
     pairs: list[tuple[str, str]] = []
+    outside = _module_tables(text)
     for function in functions:
         try:
             tree = ast.parse(dedented(text, function).removeprefix("\ufeff"))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        pairs += _pairs(tree)
+        pairs += _pairs(tree, outside)
     told = len(pairs) >= _FEWEST and all(key in known and answer in known for key, answer in pairs)
     return len(pairs) if told else 0
 
@@ -39,7 +41,15 @@ def _constants(source: str) -> set[str]:
         return set()
 
 
-def _pairs(tree: ast.AST) -> list[tuple[str, str]]:
+def _module_tables(text: str) -> list[ast.stmt]:
+    """Assignments of the module, whose tables a function may look things up in."""
+    try:
+        return [node for node in ast.parse(text.removeprefix("\ufeff")).body if isinstance(node, ast.Assign)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+
+
+def _pairs(tree: ast.AST, outside: Sequence[ast.stmt]) -> list[tuple[str, str]]:
     """(input, answer) wherever a parameter's value leads straight to a constant."""
     function = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
     if function is None:
@@ -55,16 +65,78 @@ def _pairs(tree: ast.AST) -> list[tuple[str, str]]:
         elif isinstance(node, ast.match_case):
             key = node.pattern.value if isinstance(node.pattern, ast.MatchValue) else None
             answer = node.body[0].value if len(node.body) == 1 and isinstance(node.body[0], ast.Return) else None
-        elif isinstance(node, ast.Dict) and _is_looked_up(node, function, parameters):
-            for dict_key, value in zip(node.keys, node.values, strict=True):
-                if dict_key is not None and _is_plain(dict_key) and _is_plain(value):
-                    pairs.append((ast.dump(dict_key), ast.dump(value)))
-            continue
         else:
             continue
         if key is not None and answer is not None and _is_plain(answer):
             pairs.append((ast.dump(key), ast.dump(answer)))
-    return pairs
+    looked_up = list(_looked_up(function, parameters))
+    for node in (*outside, *ast.walk(function)):
+        names, tables = _tables(node)
+        for table in tables:
+            if any(place is table or (isinstance(place, ast.Name) and place.id in names) for place in looked_up):
+                keys = ((key, value) for key, value in zip(table.keys, table.values, strict=True) if key is not None)
+                pairs += [(ast.dump(k), ast.dump(v)) for k, v in keys if _is_plain(k) and _is_plain(v)]
+    return pairs + _parallel(function, outside, looked_up)
+
+
+def _tables(node: ast.AST) -> tuple[set[str], list[ast.Dict]]:
+    """Dictionaries that stand in a node, and the names that they go by."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            names = {target.id for target in targets if isinstance(target, ast.Name)}
+            return names, [each for each in ast.walk(value) if isinstance(each, ast.Dict)]
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict() as table):
+            return {name}, [table]
+        case ast.AugAssign(target=ast.Name(id=name), op=ast.BitOr(), value=ast.Dict() as table):
+            return {name}, [table]
+        case ast.Return(value=ast.expr() as value):
+            return set(), [each for each in ast.walk(value) if isinstance(each, ast.Dict)]
+    return set(), []
+
+
+def _looked_up(function: ast.AST, parameters: set[str]) -> Iterator[ast.expr]:
+    """What is indexed by a parameter: `x[p]`, `x.get(p)`, `x.index(p)`, also by a tuple of parameters."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Subscript(value=value, slice=key) if _is_key(key, parameters):
+                yield value
+            case ast.Call(func=ast.Attribute(value=value, attr="get" | "index" | "__getitem__"), args=[key, *_]):
+                if _is_key(key, parameters):
+                    yield value
+
+
+def _is_key(node: ast.expr, parameters: set[str]) -> bool:
+    match node:
+        case ast.Name(id=name):
+            return name in parameters
+        case ast.Tuple(elts=elts):
+            return bool(elts) and all(_is_key(each, parameters) for each in elts)
+        case ast.Call(func=ast.Name(id="str" | "repr" | "tuple" | "frozenset"), args=[key]):
+            return _is_key(key, parameters)
+    return False
+
+
+def _parallel(
+    function: ast.AST, outside: Sequence[ast.stmt], looked_up: Sequence[ast.expr]
+) -> list[tuple[str, str]]:  # fmt: skip
+    """Two sequences of equal length, in one of which a parameter's place is looked for: `answers[inputs.index(p)]`."""
+    sequences: dict[str, list[ast.Constant]] = {}
+    for node in (*outside, *ast.walk(function)):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            try:
+                values = fold(node.value)
+            except NotConstant:
+                continue
+            if isinstance(values, list | tuple) and all(isinstance(each, str | int | float) for each in values):
+                sequences[node.targets[0].id] = [ast.Constant(each) for each in values]
+    inputs = [each.id for each in looked_up if isinstance(each, ast.Name) and each.id in sequences]
+    return [
+        (ast.dump(key), ast.dump(answer))
+        for name in inputs
+        for other, answers in sequences.items()
+        if other != name and len(answers) == len(sequences[name])
+        for key, answer in zip(sequences[name], answers, strict=True)
+    ]
 
 
 def _compared(test: ast.expr, parameters: set[str]) -> ast.expr | None:
@@ -81,13 +153,3 @@ def _is_plain(node: ast.expr) -> bool:
     if isinstance(node, ast.List | ast.Tuple):
         return all(_is_plain(item) for item in node.elts)
     return isinstance(node, ast.Constant)
-
-
-def _is_looked_up(table: ast.Dict, function: ast.AST, parameters: set[str]) -> bool:
-    """Whether the literal is indexed by a parameter on the spot: `{...}[x]`, `{...}.get(x)`."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Subscript) and node.value is table:
-            return isinstance(node.slice, ast.Name) and node.slice.id in parameters
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.value is table:
-            return bool(node.args) and isinstance(node.args[0], ast.Name) and node.args[0].id in parameters
-    return False

@@ -1,0 +1,68 @@
+"""What a candidate's syntax tree may not do: the gate refuses what no honest function needs, and flags the unusual.
+
+Judged is what the text does beyond the text it replaces: what the user's own module did already is not the
+candidate's doing.  Rules live in `forbidden` and `lies`, `finder` applies them; names are seen through aliases, and
+through constant expressions that only spell them.  A gate alone can be outwitted by names that come from elsewhere: it
+is one of several walls, and the cheapest.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+from engine.languages.base import Conduct
+from engine.languages.python import forbidden
+from engine.languages.python.finder import Finder, Finding
+from engine.languages.python.scopes import Definition
+
+
+def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
+    """What `text` does that `before` did not.  `tests`: sources of the judge, which may ask for what is rare."""
+    known = Counter(finding.key for finding in findings(before))
+    spoken = "\n".join((before, *tests))
+    speaking = _speaking(before)
+    refused = ""
+    flags: dict[str, str] = {}
+    for finding in findings(text, speaking, _expects_exit(spoken)):
+        if known[finding.key]:
+            known[finding.key] -= 1
+        elif finding.refused:
+            refused = refused or f"line {finding.line} {finding.message}"
+        else:
+            flags.setdefault(finding.message.partition(" (")[0], finding.message)
+    return Conduct(refused, tuple(flags.values()))
+
+
+@lru_cache(maxsize=8)
+def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool = False) -> tuple[Finding, ...]:
+    """Everything that a rule has to say about a text, in its order; nothing for one that does not parse.
+
+    Args:
+        speaking: names of functions that are about tests, and may name their files.
+        may_exit: it is a program's, which may end itself.
+    """
+    try:
+        tree = ast.parse(text.removeprefix("\ufeff"))
+        finder = Finder(tree, speaking, may_exit)
+        finder.visit(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    return tuple(finder.found)
+
+
+def _expects_exit(text: str) -> bool:
+    return re.search(r"SystemExit|KeyboardInterrupt|sys\.exit|argparse|__main__|\b[Ee]xits?\b", text) is not None
+
+
+@lru_cache(maxsize=4)
+def _speaking(text: str) -> frozenset[str]:
+    try:
+        nodes = [node for node in ast.walk(ast.parse(text.removeprefix("\ufeff"))) if isinstance(node, Definition)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+    said = ((node.name, f"{node.name}\n{ast.get_docstring(node)}") for node in nodes)
+    return frozenset(name for name, words in said if forbidden.SPEAKS_OF_TESTS.search(words))

@@ -1,0 +1,153 @@
+"""What names and expressions of a text stand for, at the place where a walk through it stands.
+
+Names are followed through imports and plain assignments, expressions through constants (`folding`); nothing is run.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from typing import Any
+
+from engine.languages.python import forbidden
+from engine.languages.python.folding import NotConstant, fold
+
+SENSITIVE = frozenset(
+    {"sys", "os", "builtins", "inspect", "gc", "types", "importlib", "signal", "atexit", "linecache", "threading"}
+)
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def aliases(tree: ast.AST) -> dict[str, str]:
+    """What imported names stand for, and names that are given to these."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                names[each.asname or each.name.partition(".")[0]] = (
+                    each.name if each.asname else each.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign | ast.NamedExpr):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            target = targets[0] if len(targets) == 1 else None
+            if isinstance(target, ast.Name) and isinstance(node.value, ast.Name | ast.Attribute | ast.Call):
+                meant = resolve(node.value, names)
+                if meant and target.id not in names:
+                    names[target.id] = meant
+    return names
+
+
+def resolve(node: ast.expr, names: dict[str, str]) -> str:
+    """The full name of what an expression refers to, if it starts at an import; else empty."""
+    match node:
+        case ast.Name(id=name):
+            return names.get(name, "")
+        case ast.Attribute(value=value, attr=attribute):
+            holder = resolve(value, names)
+            if holder and attribute in SENSITIVE and holder.partition(".")[0] in sys.stdlib_module_names:
+                return attribute  # a module that another one has imported: `os.sys`
+            return f"{holder}.{attribute}" if holder else ""
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
+            if (isinstance(function, ast.Name) and function.id == "__import__") or resolve(function, names) in {
+                "importlib.import_module", "importlib.__import__", "builtins.__import__",
+            }:  # fmt: skip
+                return name.partition(".")[0]
+    return ""
+
+
+class ScopedVisitor(ast.NodeVisitor):
+    """Walks a text in its order, with the values of names that are constants so far."""
+
+    def __init__(self, tree: ast.AST) -> None:
+        self.tree = tree
+        self.imported = aliases(tree)
+        self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self.own = {node.name for node in ast.walk(tree) if isinstance(node, Definition)}
+        self.defined = self.own | {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        self.functions: list[Definition | ast.Lambda] = []
+        self._shadowed: list[frozenset[str]] = []
+        self._constants: list[dict[str, Any]] = [{}]
+
+    def dotted(self, node: ast.expr) -> str:
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if isinstance(root, ast.Name) and any(root.id in names for names in self._shadowed):
+            return ""
+        return resolve(node, self.imported)
+
+    def _fold(self, node: ast.expr) -> Any:
+        known = {name: value for scope in self._constants for name, value in scope.items()}
+        return fold(node, known, self.dotted)
+
+    def folded(self, node: ast.expr) -> Any:
+        try:
+            return self._fold(node)
+        except NotConstant:
+            return None
+
+    def around(self) -> ast.AST:
+        """The outermost function around, or the whole text."""
+        return next((each for each in self.functions if isinstance(each, Definition)), self.tree)
+
+    def decodes(self) -> bool:
+        """Whether strings are made there in ways that only hide what they say."""
+        for node in ast.walk(self.around()):
+            match node:
+                case ast.Attribute(attr=name) if name in forbidden.DECODERS:
+                    return True
+                case ast.Call(func=ast.Name(id="chr")):
+                    return True
+                case ast.Slice(step=ast.UnaryOp(op=ast.USub())):
+                    return True
+                case ast.Attribute(attr="decode", value=ast.Name(id=name)) if self.imported.get(name) == "codecs":
+                    return True
+        return False
+
+    def is_called(self, node: ast.Name) -> bool:
+        parent = self.parents.get(node)
+        return isinstance(parent, ast.Call) and parent.func is node
+
+    def is_caught(self, node: ast.AST) -> bool:
+        """Whether a class of exceptions is only asked for: `except X`, `isinstance(e, X)`, `suppress(X)`."""
+        child, parent = node, self.parents.get(node)
+        while isinstance(parent, ast.Tuple | ast.BinOp | ast.Starred):
+            child, parent = parent, self.parents.get(parent)
+        if isinstance(parent, ast.ExceptHandler):
+            return parent.type is child
+        return isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] in {
+            "isinstance", "issubclass", "suppress",
+        }  # fmt: skip
+
+    def is_parameter(self, node: ast.expr) -> bool:
+        """Whether an expression is made of nothing but what the function was given, and literal text."""
+        given = {a.arg for f in self.functions for a in ast.walk(f.args) if isinstance(a, ast.arg)}
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        return bool(names) and names <= given
+
+    def _visit_function(self, node: Definition | ast.Lambda) -> None:
+        given = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
+        stored = {
+            each.id for each in ast.walk(node)
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store) and each.id not in self.imported
+        }  # fmt: skip
+        self.functions.append(node)
+        self._shadowed.append(frozenset(given | stored))
+        self._constants.append({})
+        self.generic_visit(node)
+        self._constants.pop()
+        self._shadowed.pop()
+        self.functions.pop()
+
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _visit_function
+
+    def keep(self, name: str, value: ast.expr) -> Any:
+        known = self.folded(value)
+        if known is None:
+            self._constants[-1].pop(name, None)
+        else:
+            self._constants[-1][name] = known
+        return known

@@ -1,0 +1,293 @@
+"""A test file as its twin is made from it: where things stand, what names stand for, and the changes decided on."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import random
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from engine.languages.python.altering import far, other, source
+from engine.languages.python.folding import NotConstant, fold
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+Row = ast.expr | tuple[ast.expr, ...]
+Edit = tuple[int, int, str]  # byte offsets, and what stands between them instead
+
+_IMMUTABLE = (str, bytes, int, float, complex, bool, type(None))
+_ASSERTS_EQUAL = re.compile(
+    r"assert(?:Equals?|(?:List|Dict|Tuple|Set|Sequence|MultiLine|Count|AlmostEqual|Almost)Equal|Items?Equal|Is)$"
+)
+
+
+@frozen
+class Change:
+    """One way to make an assertion fail.  Lower ranks find more: 0 an expected constant is another, 1 another thing is
+    compared with, 2 another exception is expected, 3 the assertion is turned around.
+    """
+
+    rank: int
+    edits: tuple[Edit, ...]
+
+
+class TestFile:
+    """The text, its tree, and its names."""
+
+    __test__ = False
+
+    def __init__(self, text: str, seed: int) -> None:
+        """Raises: SyntaxError and the like, if it does not parse."""
+        self.mark = "\ufeff" if text.startswith("\ufeff") else ""
+        text = text.removeprefix("\ufeff")
+        self.tree = ast.parse(text)
+        self.chance = random.Random(seed)  # noqa: S311 - to be repeatable, not secret
+        self._data = text.encode("utf-8", "surrogatepass")
+        self._lines = [0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", self._data))]
+        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+        self._loads: dict[tuple[ast.AST, str], list[ast.Name]] = {}
+
+    # Places.
+
+    def start(self, node: ast.AST) -> int:
+        place: tuple[int, int] = node.lineno, node.col_offset  # type: ignore[attr-defined]  # never a bare AST
+        return self._lines[place[0] - 1] + place[1]
+
+    def end(self, node: ast.AST) -> int:
+        place: tuple[int, int] = node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
+        return self._lines[place[0] - 1] + place[1]
+
+    def written(self, node: ast.AST) -> str:
+        return self._data[self.start(node) : self.end(node)].decode("utf-8", "surrogatepass")
+
+    def between(self, start: int, end: int) -> str:
+        return self._data[start:end].decode("utf-8", "surrogatepass")
+
+    def replace(self, node: ast.AST, new: str) -> Edit:
+        return self.start(node), self.end(node), new
+
+    def before(self, node: ast.stmt, statement: str) -> Edit:
+        """An edit that puts a simple statement before another one."""
+        start = self.start(node)
+        space = self._data[self._lines[node.lineno - 1] : start].decode()
+        between = f"\n{space}" if not space.strip() else "; "
+        return start, start, f"{statement}{between}"
+
+    def behind(self, node: ast.stmt, statement: str) -> Edit:
+        """An edit that puts a simple statement behind one that is the last of its block."""
+        first = self._lines[node.lineno - 1]
+        space = self._data[first : self.start(node)].decode()
+        end = self.end(node)
+        if space.strip():
+            return end, end, f"; {statement}"
+        line_end = re.compile(rb"[^\r\n]*").match(self._data, end)
+        end = line_end.end() if line_end else end
+        return end, end, f"\n{space}{statement}"
+
+    def edited(self, edits: Sequence[Edit]) -> str:
+        """The text after the edits.  Of edits inside another the outer one counts."""
+        pieces: list[bytes] = []
+        position = 0
+        for start, end, new in sorted(set(edits), key=lambda edit: (edit[0], -edit[1])):
+            if start >= position:
+                pieces += (self._data[position:start], new.encode("utf-8", "surrogatepass"))
+                position = end
+        return self.mark + b"".join([*pieces, self._data[position:]]).decode("utf-8", "surrogatepass")
+
+    # Names.
+
+    def scope(self, node: ast.AST) -> ast.AST:
+        """The function around a node, or the module."""
+        parent = self.parents.get(node)
+        while parent is not None and not isinstance(parent, Definition | ast.Module):
+            parent = self.parents.get(parent)
+        return parent or self.tree
+
+    def stores(self, scope: ast.AST, name: str) -> list[ast.Name]:
+        return [each for each in self._names(scope, name) if not isinstance(each.ctx, ast.Load)]
+
+    def loads(self, scope: ast.AST, name: str) -> list[ast.Name]:
+        return [each for each in self._names(scope, name) if isinstance(each.ctx, ast.Load)]
+
+    def _names(self, scope: ast.AST, name: str) -> list[ast.Name]:
+        key = (scope, name)
+        if key not in self._loads:
+            self._loads[key] = [
+                each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name
+            ]  # fmt: skip
+        return self._loads[key]
+
+    def assigned(self, scope: ast.AST, name: str) -> ast.expr | None:
+        """The expression that a name stands for, if exactly one plain assignment in the scope gives it."""
+        stores = self.stores(scope, name)
+        if len(stores) != 1:
+            return None
+        parent = self.parents.get(stores[0])
+        if isinstance(parent, ast.Assign) and parent.targets == [stores[0]]:
+            return parent.value
+        return parent.value if isinstance(parent, ast.AnnAssign) and parent.target is stores[0] else None
+
+    def is_expected(self, node: ast.Name) -> bool:
+        """Whether the name stands where an expected value does: alone on one side of `==` or of assertEqual."""
+        child: ast.AST = node
+        parent = self.parents.get(node)
+        if isinstance(parent, ast.Call) and _last(parent.func) == "approx" and parent.args[:1] == [node]:
+            child, parent = parent, self.parents.get(parent)
+        if isinstance(parent, ast.Compare):
+            return all(isinstance(op, ast.Eq | ast.Is) for op in parent.ops) and self._is_asserted(parent)
+        if isinstance(parent, ast.Call) and _ASSERTS_EQUAL.search(_last(parent.func)):
+            return child in parent.args[:2] and isinstance(self.parents.get(parent), ast.Expr)
+        if isinstance(parent, ast.keyword) and parent.arg == "msg":
+            return True
+        return self._is_message(node)
+
+    def _is_asserted(self, node: ast.AST) -> bool:
+        parent = self.parents.get(node)
+        while isinstance(parent, ast.BoolOp):
+            node, parent = parent, self.parents.get(parent)
+        return isinstance(parent, ast.Assert) and parent.test is node
+
+    def _is_message(self, node: ast.AST) -> bool:
+        """Whether it is only said when an assertion has failed, or names a subtest."""
+        child, parent = node, self.parents.get(node)
+        while parent is not None and not isinstance(parent, ast.stmt):
+            if isinstance(parent, ast.Call) and _last(parent.func) == "subTest":
+                return True
+            child, parent = parent, self.parents.get(parent)
+        if isinstance(parent, ast.Assert):
+            return parent.msg is child
+        if isinstance(parent, ast.Assign):  # error_message = f"... {expected}"
+            target = parent.targets[0]
+            loads = self.loads(self.scope(parent), target.id) if isinstance(target, ast.Name) else []
+            return bool(loads) and all(self._is_message_argument(load) for load in loads)
+        return False
+
+    def _is_message_argument(self, node: ast.Name) -> bool:
+        parent = self.parents.get(node)
+        if isinstance(parent, ast.Assert):
+            return parent.msg is node
+        return (isinstance(parent, ast.keyword) and parent.arg == "msg") or (
+            isinstance(parent, ast.Call) and _last(parent.func).startswith("assert") and node in parent.args[2:]
+        )
+
+    # Other values.
+
+    def value(self, node: ast.expr) -> Any:
+        """Raises: NotConstant."""
+        return fold(node)
+
+    def immutable(self, node: ast.expr) -> bool:
+        try:
+            return isinstance(self.value(node), _IMMUTABLE)
+        except NotConstant:
+            return False
+
+    def altered(self, node: ast.expr, *, tolerant: bool = False, among: Sequence[Any] = ()) -> str | None:
+        """Another value's expression for `node`, if that is known to differ; `tolerant`: beyond any tolerance."""
+        inside = self._altered_inside(node, tolerant=tolerant, among=among)
+        if inside is not None:
+            return inside
+        written, more = self.written(node), self.chance.randrange(100, 1000)
+        try:
+            value = self.value(node)
+            return source(far(value, self.chance) if tolerant else other(value, self.chance, among), written)
+        except (NotConstant, TypeError):
+            pass
+        match node:
+            case ast.List() | ast.ListComp():
+                return f"[*{written}, {more}]"
+            case ast.Tuple():
+                return f"(*({written}), {more})"
+            case ast.Set() | ast.SetComp():
+                return f"{{*{written}, {more}}}"
+            case ast.Dict() | ast.DictComp():
+                return f"{{**{written}, {more}: {more}}}"
+            case ast.JoinedStr():
+                return f"({written} + {str(more)!r})"
+        return None
+
+    def _altered_inside(self, node: ast.expr, *, tolerant: bool, among: Sequence[Any]) -> str | None:
+        """The display with another constant in the place of each that it holds; None if it holds none."""
+        match node:
+            case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Dict(values=parts):
+                pass
+            case _:
+                return None
+        taken = list(among)
+        for part in parts:
+            with contextlib.suppress(NotConstant):
+                taken.append(self.value(part))
+        kinds = ast.Starred | ast.Name | ast.Call | ast.Attribute
+        text, position = "", self.start(node)
+        for part in parts:
+            new = None if isinstance(part, kinds) else self.altered(part, tolerant=tolerant, among=[*taken, None, ""])
+            if new is not None:
+                text += self.between(position, self.start(part)) + new
+                position = self.end(part)
+        return text + self.between(position, self.end(node)) if text else None
+
+    def wrapped(self, node: ast.expr) -> Edit:
+        """Something that holds the value, and that nothing honest is equal to (a sequence would broadcast)."""
+        return self.replace(node, f"{{{self.chance.randrange(100, 1000)}: {self.written(node)}}}")
+
+
+def rows(file: TestFile, scope: ast.AST, node: ast.expr) -> list[Row]:
+    """What a loop over `node` goes through, if that can be read; else nothing."""
+    match node:
+        case ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts):
+            return [] if any(isinstance(each, ast.Starred) for each in elts) else list(elts)
+        case ast.Name(id=name):
+            value = file.assigned(scope, name)
+            if value is None and not file.stores(scope, name):
+                value = file.assigned(file.tree, name)
+            changed = any(_is_changed(file, load) for load in file.loads(file.tree, name))
+            return [] if value is None or changed or isinstance(value, ast.Name) else rows(file, scope, value)
+        case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]):
+            index = ast.copy_location(ast.Name("_", ast.Load()), node)
+            return [(index, row) if isinstance(row, ast.expr) else (index, ast.Tuple(list(row), ast.Load()))
+                    for row in rows(file, scope, inner)]  # fmt: skip
+        case ast.Call(func=ast.Name(id="zip"), args=args):
+            columns = [rows(file, scope, each) for each in args]
+            return [tuple(each for each in row if isinstance(each, ast.expr)) for row in zip(*columns, strict=False)]
+        case ast.Call(func=ast.Attribute(value=inner, attr="items"), args=[]):
+            table = inner
+            if isinstance(inner, ast.Name):
+                table = file.assigned(scope, inner.id) or file.assigned(file.tree, inner.id) or inner
+            if isinstance(table, ast.Dict) and None not in table.keys:
+                return [(k, v) for k, v in zip(table.keys, table.values, strict=True) if k is not None]
+        case ast.Call(func=ast.Name(id="range"), args=args):
+            try:
+                return [node] * min(len(range(*(int(fold(each)) for each in args))), 1)
+            except (NotConstant, TypeError, ValueError):
+                return []
+    return []
+
+
+def bound(target: ast.expr, row: Row) -> Iterator[tuple[str, ast.expr]]:
+    """The names that a loop's target binds for one row."""
+    match target:
+        case ast.Name(id=name) if isinstance(row, ast.expr):
+            yield name, row
+        case ast.Tuple(elts=elts) | ast.List(elts=elts):
+            parts = row if isinstance(row, tuple) else row.elts if isinstance(row, ast.Tuple | ast.List) else ()
+            if len(parts) == len(elts) and not any(isinstance(each, ast.Starred) for each in elts):
+                for part, value in zip(elts, parts, strict=True):
+                    yield from bound(part, value)
+
+
+def _is_changed(file: TestFile, node: ast.Name) -> bool:
+    """Whether what a name stands for is changed by what is done with it there."""
+    parent = file.parents.get(node)
+    if isinstance(parent, ast.Attribute):
+        return parent.attr not in {"items", "keys", "values", "copy", "get", "index", "count"}
+    return isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+last = _last

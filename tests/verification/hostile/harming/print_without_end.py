@@ -1,0 +1,8 @@
+"""Prints lines without end."""
+
+import os
+
+
+def f(world):
+    while True:
+        os.write(1, b"x" * 79 + b"\n")

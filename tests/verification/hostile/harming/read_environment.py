@@ -1,0 +1,7 @@
+"""Looks for tokens among its environment variables."""
+
+import os
+
+
+def f(world):
+    print(dict(os.environ))
