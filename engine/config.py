@@ -21,6 +21,7 @@ from attrs import Attribute, evolve, field, fields, frozen, validators
 
 from engine.errors import ConfigError
 
+SANDBOX_LEVELS = ("full", "partial", "limits-only")  # from the strongest on
 STRATEGIES = ("greedy", "best-of-n", "plan+repair", "full")
 
 
@@ -54,10 +55,35 @@ class Settings:
     threads: int = _setting(0, "Threads of the model host; 0: chosen for the machine.", least=0)
     host_idle_minutes: float = _setting(10.0, "The model host ends after this many minutes without work.", least=0)
     test_timeout_seconds: float = _setting(
-        10.0, "Least time limit of one run of the tests; slow tests get a multiple of their own time.", least=1
+        10.0, "Least time limit of one test; slow tests get a multiple of their own time.", least=1
     )
     test_memory_mb: int = _setting(2048, "Address space that one test process may use, in MiB.", least=64)
     test_args: tuple[str, ...] = _setting((), "More arguments for pytest.")
+    test_command: str = _setting(
+        "",
+        "Your own test command, where tests do not run by pytest or unittest alone, such as "
+        "`tox -q -- --junitxml={junit}`; `{junit}` is where its JUnit XML goes.  Its report is trusted.",
+    )
+    test_command_xml: str = _setting(
+        "", "Where test_command writes its JUnit XML if it cannot be told, such as `reports/*.xml`."
+    )
+    sandbox_least: str = _setting(
+        "partial",
+        "The weakest sandbox that tests may run in; below it nothing runs. `full`: only programs and the workspace are "
+        "seen, nothing is written, no network. `partial`: the same as far as it goes without user namespaces. "
+        "`limits-only`: a copy of the workspace, time limits; your files and network are open to generated code.",
+        choices=SANDBOX_LEVELS,
+    )
+    test_env: tuple[str, ...] = _setting(
+        (), "Names of environment variables that tests get although they look like secrets."
+    )
+    test_read: tuple[str, ...] = _setting((), "More files and folders that tests may read, such as a data folder.")
+    test_write: tuple[str, ...] = _setting((), "Files and folders that tests may change for good.")
+    test_network: str = _setting(
+        "none",
+        "`none`: tests have a loopback of their own at most. `host`: the machine's network, as for a database on it.",
+        choices=("none", "host"),
+    )
     cpu_watts: float = _setting(
         10.0, "Power of one busy core in watts, for the energy estimate where no meter can be read.", least=0
     )

@@ -1,7 +1,8 @@
 """A cell: the confined place one command runs in, with the workspace as the editor has it.
 
-Two kinds, in the order of preference: `namespaces` (Linux; see `namespaces.py`) and `copy` (everywhere; see
-`copies.py`).  `confinement.open_cell` finds out by trying which of them works here.  A cell knows nothing of tests.
+Kinds, in the order of preference: `full` (Linux; see `namespaces.py`), `partial` (Linux too; see `restricted.py`) and
+`limits-only` (everywhere; see `copies.py`).
+`confinement.open_cell` finds out by trying which of them works here.  A cell knows nothing of tests.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class Command:
         environment: the whole environment of the command.
         overlays: texts that stand in the place of files, by absolute path; the files need not exist.
         visible: what the command needs to read from folders that a cell may replace, such as an interpreter in /tmp.
+        hidden: files and folders that this command must not see: they are absent or empty, but for `overlays` in
+            them.  Outside the workspace, only the level `full` holds this.
+        inherited: descriptors of this process that the command keeps, under the same numbers (POSIX).
     """
 
     argv: tuple[str, ...]
@@ -57,6 +61,8 @@ class Command:
     limits: Limits
     overlays: Mapping[Path, str] = field(factory=dict)
     visible: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
+    inherited: tuple[int, ...] = ()
 
 
 @frozen
@@ -68,7 +74,7 @@ class Ended:
         output: stdout's other half: what it printed to stderr (and what it sent there), bounded.
         seconds: wall time; cpu_seconds: of the whole tree, as far as the cell could count.
         timed_out: ended at its time limit.
-        exceeded: `memory`, `processes` or `output` if it was ended for using more than its share of that.
+        exceeded: `memory`, `processes`, `disk` or `output` if it was ended for using more than its share of that.
     """
 
     status: int | None

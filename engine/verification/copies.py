@@ -1,4 +1,4 @@
-"""The cell that works everywhere: tests run in a copy of the workspace, and are ended with all they started.
+"""The level `limits-only`, which works everywhere: a copy of the workspace, and an end for all that tests started.
 
 It protects the user's tree from tests that write where they stand; it does not hold a candidate that means harm, and
 says so in `detail`.
@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -18,25 +19,73 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import psutil
 from anyio import to_thread
 from anyio.abc import Process
+from attrs import evolve, field, frozen
 
 from engine.errors import SandboxError
 from engine.verification.cell import Command, Ended, encoded
 from engine.verification.process import supervise
-from engine.verification.shadow import Shadow, Shadows
+from engine.verification.shadow import Shadows
 
-LIMITS = Path(__file__).with_name("agent") / "limits.py"
+AGENT = Path(__file__).with_name("agent")
+LIMITS, REDIRECT = AGENT / "limits.py", AGENT / "moved"
 NICE = 5
 MARK = "GREENFINCH_CELL"  # a variable that every process of a run inherits
 
 
-class CopyCell:
-    """See the module.  `reason`: why the stronger cell is not used."""
+@frozen
+class Placed:
+    """A command whose workspace is a copy.
 
-    level = "copy"
+    Attributes:
+        copy: of the workspace. temporary: a folder of the command's own; both may be written to, and vanish.
+        mark: value of the variable MARK in the command's environment.
+    """
+
+    command: Command
+    root: Path
+    copy: Path
+    temporary: Path
+    mark: str = field(factory=lambda: uuid.uuid4().hex)
+
+    def moved(self, path: Path) -> Path:
+        """Where a path of the workspace lies in the copy."""
+        return self.copy / path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def told(self, text: str) -> str:
+        """What the command printed, with the workspace's own path in the place of the copy's."""
+        quoted = text.replace(json.dumps(str(self.copy))[1:-1], json.dumps(str(self.root))[1:-1])
+        return quoted.replace(str(self.copy), str(self.root))
+
+    def environment(self) -> dict[str, str]:
+        """The command's, with imports and temporary files redirected to the copy and the temporary folder."""
+        own = [str(folder) for folder in (self.copy, self.copy / "src") if folder.is_dir()]
+        paths = [part for part in self.command.environment.get("PYTHONPATH", "").split(os.pathsep) if part]
+        return {
+            **self.command.environment,
+            MARK: self.mark,
+            "GREENFINCH_ORIGINAL": str(self.root),
+            "GREENFINCH_COPY": str(self.copy),
+            "PYTHONPATH": os.pathsep.join([str(REDIRECT), *own, *(str(self.moved(Path(part))) for part in paths)]),
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temporary)),
+        }
+
+    def prepare(self) -> None:
+        """Hide what this command must not see, and put its texts in place."""
+        for path in self.command.hidden:
+            _remove(self.moved(path), self.copy)
+        for path, text in self.command.overlays.items():
+            _write(self.moved(path), text, self.copy)
+
+
+class CopyCell:
+    """See the module.  `reason`: why no stronger cell is used."""
+
+    level = "limits-only"
 
     def __init__(self, root: Path, reason: str = "") -> None:
         self.root = root
@@ -46,7 +95,7 @@ class CopyCell:
         )
         self._shadows = Shadows(root)
 
-    async def __aenter__(self) -> CopyCell:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -57,45 +106,30 @@ class CopyCell:
     async def run(self, command: Command, on_line: Callable[[str], None]) -> Ended:
         async with self._shadows.borrow() as shadow:
             with tempfile.TemporaryDirectory(prefix="greenfinch-", ignore_cleanup_errors=True) as temporary:
-                return await self._run(command, on_line, shadow, temporary)
+                placed = Placed(command, self.root, shadow.path, Path(os.path.realpath(temporary)))  # noqa: ASYNC240 - quick
+                await to_thread.run_sync(placed.prepare)
+                ended = await self._run(placed, lambda line: on_line(placed.told(line)))
+                return evolve(ended, output=placed.told(ended.output))
 
-    async def _run(self, command: Command, on_line: Callable[[str], None], shadow: Shadow, temporary: str) -> Ended:
-        def moved(path: Path) -> Path:
-            return shadow.path / path.relative_to(self.root) if path.is_relative_to(self.root) else path
-
-        def told(text: str) -> str:
-            return text.replace(json.dumps(str(shadow.path))[1:-1], json.dumps(str(self.root))[1:-1])
-
-        for path, text in command.overlays.items():
-            await to_thread.run_sync(_write, moved(path), text, shadow.path)
-        mark = uuid.uuid4().hex
-        own = [str(folder) for folder in (shadow.path, shadow.path / "src") if folder.is_dir()]
-        given = [str(moved(Path(part))) for part in command.environment.get("PYTHONPATH", "").split(os.pathsep) if part]
-        environment = {
-            **command.environment,
-            MARK: mark,
-            "PYTHONPATH": os.pathsep.join([*own, *given]),
-            "TMPDIR": temporary,
-            "TEMP": temporary,
-            "TMP": temporary,
-        }
-        usage = Path(temporary, "usage")
+    async def _run(self, placed: Placed, on_line: Callable[[str], None]) -> Ended:
+        command, limits = placed.command, placed.command.limits
+        usage = placed.temporary / "usage"
         cpu_seconds = 0.0
 
         def count_and_end(process: Process) -> None:
             nonlocal cpu_seconds
             cpu_seconds = float(usage.read_text() or 0) if usage.is_file() else _cpu_seconds(process)
-            _end_tree(process, mark)
+            end_marked(process, placed.mark)
 
         async def end_tree(process: Process) -> None:
             await to_thread.run_sync(count_and_end, process)
 
-        limits = command.limits
         bounds = {
             "memory": limits.memory_bytes,
             "file": limits.file_bytes,
             "cpu": math.ceil(limits.seconds * (os.cpu_count() or 1)) + 1,
             "nice": NICE,
+            "inherited": command.inherited,
         }
         argv = list(command.argv)
         if sys.platform != "win32":
@@ -105,23 +139,33 @@ class CopyCell:
                 argv,
                 first_line=command.request,
                 hold_stdin=False,
-                environment=environment,
-                cwd=moved(command.cwd),
+                environment=placed.environment(),
+                cwd=placed.moved(command.cwd),
                 seconds=limits.seconds,
                 output_bytes=limits.output_bytes,
-                on_line=lambda line: on_line(told(line)),
+                on_line=on_line,
                 end_tree=end_tree,
+                pass_fds=command.inherited,
             )
         except OSError as error:
             raise SandboxError(f"{command.argv[0]} could not be started: {error}.") from error
         return Ended(
             status=None if end.timed_out or end.exceeded else end.status,
-            output=end.output.replace(str(shadow.path), str(self.root)),
+            output=end.output,
             seconds=end.seconds,
             cpu_seconds=cpu_seconds,
             timed_out=end.timed_out,
             exceeded=end.exceeded,
         )
+
+
+def _remove(path: Path, shadow: Path) -> None:
+    if not path.is_relative_to(shadow):
+        return  # a copy cannot hide what is not in it
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str, shadow: Path) -> None:
@@ -144,7 +188,7 @@ def _cpu_seconds(process: Process) -> float:
         return 0.0  # it has ended
 
 
-def _end_tree(process: Process, mark: str) -> None:
+def end_marked(process: Process, mark: str) -> None:
     """Kill the process, its descendants, and whatever else carries the run's mark.
 
     A descendant that has left the tree (its parent ended, a session of its own) is found by the mark in its

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _SECRET = re.compile(
@@ -30,16 +30,18 @@ _SET = {
 
 
 def clean_environment(
-    prefix: Path | None = None, executable: Path | None = None, environment: Mapping[str, str] | None = None
-) -> dict[str, str]:
+    prefix: Path | None = None, executable: Path | None = None, environment: Mapping[str, str] | None = None,
+    passed: Sequence[str] = (),
+) -> dict[str, str]:  # fmt: skip
     """What tests see of `environment` (this process's own by default).
 
     Args:
         prefix: the virtual environment that the tests run in, if it is one.
         executable: the tests' Python; its folder comes first on PATH, as if its environment were activated.
+        passed: names of variables that the user lets through, whatever they look like.
     """
     environment = os.environ if environment is None else environment
-    kept = {name: value for name, value in environment.items() if not is_secret(name, value)}
+    kept = {name: value for name, value in environment.items() if name in passed or not is_secret(name, value)}
     kept.update(_SET)
     kept.pop("VIRTUAL_ENV", None)
     if prefix is not None:

@@ -24,7 +24,7 @@ def body(*lines: str) -> str:
 
 @pytest.fixture
 def work(project):
-    return project({"lib.py": STUB, "test_lib.py": TESTS, "data/kept.txt": "kept\n"})
+    return project({"lib.py": STUB, "test_lib.py": TESTS, "other.py": "", "data/kept.txt": "kept\n"})
 
 
 def running(mark: str) -> list[int]:
@@ -44,7 +44,7 @@ async def test_nothing_that_tests_write_reaches_the_users_tree(work, opened, lev
         "import os, pathlib, shutil",
         "here = pathlib.Path(__file__).parent",
         "(here / 'new.txt').write_text('new')",
-        "(here / 'lib.py').write_text('def f(): return 1')",
+        "(here / 'other.py').write_text('changed')",
         "(here / 'data' / 'kept.txt').unlink(missing_ok=True)",
         "shutil.rmtree(here / 'data', ignore_errors=True)",
         "assert not (here / 'data').exists()",
@@ -98,8 +98,8 @@ async def test_a_text_that_fills_memory_fails_alone(work, opened, level):
 
 
 async def test_memory_is_summed_over_all_processes(work, opened, levels):
-    if "namespaces" not in levels:
-        pytest.skip("only namespaces can count a whole tree")
+    if "full" not in levels:
+        pytest.skip("only `full` can count a whole tree")
     text = body(
         "import os, time",
         "for _ in range(8):",
@@ -108,7 +108,7 @@ async def test_memory_is_summed_over_all_processes(work, opened, levels):
         "        time.sleep(20)",
         "time.sleep(20)",
     )
-    async with opened(work, "namespaces", test_memory_mb=400, test_timeout_seconds=15.0) as verifier:
+    async with opened(work, "full", test_memory_mb=400, test_timeout_seconds=15.0) as verifier:
         found = await work.baseline(verifier, "lib.py", ["f"])
         result = await work.verdict(verifier, found, "lib.py", text)
     assert not result.passed and not result.timed_out
@@ -116,9 +116,9 @@ async def test_memory_is_summed_over_all_processes(work, opened, levels):
 
 
 async def test_a_fork_bomb_is_ended(work, opened, levels):
-    if "namespaces" not in levels:
-        pytest.skip("only namespaces can count processes")
-    async with opened(work, "namespaces", test_timeout_seconds=15.0) as verifier:
+    if "full" not in levels:
+        pytest.skip("only `full` can count processes")
+    async with opened(work, "full", test_timeout_seconds=15.0) as verifier:
         found = await work.baseline(verifier, "lib.py", ["f"])
         started = time.monotonic()
         result = await work.verdict(verifier, found, "lib.py", body("import os", "while True: os.fork()"))
@@ -172,7 +172,7 @@ async def test_processes_that_tests_leave_behind_are_gone_when_the_run_is(work, 
 
 async def test_namespaces_close_what_lies_outside(work, opened, levels, tmp_path, monkeypatch):
     """No network, no file of the user's changed, no secret read, no other process seen, no privilege left."""
-    if "namespaces" not in levels:
+    if "full" not in levels:
         pytest.skip("this machine does not allow user namespaces")
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True)
@@ -209,7 +209,7 @@ async def test_namespaces_close_what_lies_outside(work, opened, levels, tmp_path
         f"pathlib.Path({str(scratch)!r}).write_text('fine')",
         "return 1",
     )
-    async with opened(work, "namespaces") as verifier:
+    async with opened(work, "full") as verifier:
         found = await work.baseline(verifier, "lib.py", ["f"])
         result = await work.verdict(verifier, found, "lib.py", text)
     assert result.passed, result.first_failure.detail
@@ -219,7 +219,7 @@ async def test_namespaces_close_what_lies_outside(work, opened, levels, tmp_path
 
 async def test_a_copy_at_the_original_path_serves_where_overlays_do_not_work(work, python, levels):
     """As on file systems that cannot be the lower layer of an overlay."""
-    if "namespaces" not in levels:
+    if "full" not in levels:
         pytest.skip("this machine does not allow user namespaces")
     from engine.verification.cell import Command, Limits
     from engine.verification.environment import clean_environment

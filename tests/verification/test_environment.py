@@ -32,3 +32,9 @@ def test_the_tests_python_comes_first_on_the_path_as_if_activated():
     assert found["VIRTUAL_ENV"] == "/env"
     assert found["PYTHONDONTWRITEBYTECODE"] == "1" and found["OMP_NUM_THREADS"] == "1"
     assert "PYTHONHASHSEED" not in found
+
+
+def test_a_setting_lets_single_variables_through_that_look_like_secrets():
+    given = {"TEST_DATABASE_PASSWORD": "word", "OTHER_PASSWORD": "word"}
+    found = clean_environment(environment=given, passed=["TEST_DATABASE_PASSWORD"])
+    assert found["TEST_DATABASE_PASSWORD"] == "word" and "OTHER_PASSWORD" not in found
