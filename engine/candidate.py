@@ -9,6 +9,7 @@ from engine.languages.base import Solution, Target
 from engine.sampling import Sampled
 from engine.search import Attempt
 from engine.verification.base import Verdict
+from engine.verification.strict import Strict
 from engine.workspace import Evidence
 
 
@@ -34,12 +35,13 @@ class Candidate:
 
 @mutable
 class Winner:
-    """A candidate that passed once more, on exactly `text`, which is `base` with `solution` in the target's place.
+    """A candidate that was accepted the strict way, on exactly `text`: `base` with `solution` in the target's place.
 
     Attributes:
         target: with the functions that `solution` fills.
         untested: names of stubs that no test reaches; they were left as they are.
-        evidence: what the confirming run was about.
+        strict: how it was decided.
+        evidence: what the deciding runs were about.
     """
 
     candidate: Candidate
@@ -47,6 +49,6 @@ class Winner:
     base: str
     text: str
     target: Target
-    verdict: Verdict
+    strict: Strict
     untested: tuple[str, ...]
     evidence: Evidence

@@ -61,7 +61,7 @@ def conclude(ending: Ending) -> Outcome:
 
 
 def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
-    total = winner.verdict.tests_total
+    total = winner.strict.verdict.tests_total
     number = winner.candidate.attempt.number
     left_out = f", {len(ending.judge.blocked)} left out" if ending.judge.blocked else ""
     count = len(winner.untested)
@@ -78,6 +78,8 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
             f"(candidate {number} of {len(ending.candidates)}, {ending.seconds:.1f} s, {energy})"
         ),
         winner=number,
+        decided_by=winner.strict.decided_by,
+        overfit_suspect=winner.strict.suspicion,
         untested=winner.untested,
         base=winner.base,
         edits=ending.language.splice(winner.base, winner.target, winner.solution),

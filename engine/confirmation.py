@@ -1,4 +1,4 @@
-"""One more clean run on exactly the text that would be applied, in the workspace as it is now."""
+"""The strict verdict on exactly the text that would be applied, in the workspace as it is now."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def confirm(
 
     Args:
         loaded: files that the tests are known to read: if one is written meanwhile, the run is about the past.
-        slots: taken for each run of the tests.
+        slots: one is taken for each decision.
     """
     language, request = trial.language, trial.request
     cpu = 0.0
@@ -53,16 +53,15 @@ async def confirm(
             text = language.render(snapshot.text, target, solution)
             evidence = Evidence.of(snapshot, loaded, request.root)
             async with slots:
-                texts = {**snapshot.overlays, request.path: text}
-                verdict = await trial.verifier.run(judge, texts, time_limit=trial.time_limit)
-            cpu += verdict.cpu_seconds
+                strict = await trial.case(judge, snapshot, target, text).decide()
+            cpu += strict.cpu_seconds
             if not evidence.holds(request):
                 continue
-            if verdict.passed:
-                winner = Winner(candidate, solution, snapshot.text, text, target, verdict, untested, evidence)
+            if strict.accepted:
+                winner = Winner(candidate, solution, snapshot.text, text, target, strict, untested, evidence)
                 return Confirmation(winner, cpu_seconds=cpu)
             candidate.unstable = snapshot.text == trial.snapshot.text
-            candidate.verdict = verdict
+            candidate.verdict = evolve(strict.verdict, passed=False, reason=strict.reason)
             break
         else:
             return Confirmation(stale=True, cpu_seconds=cpu)

@@ -148,7 +148,7 @@ class Run:
                 cpu_before = await generator.cpu_seconds()
                 self._emit(ModelReady(info))
 
-            baseline = await both(find_judge, prepare_model)
+            baseline, _ = await both(find_judge, prepare_model)
             winner = await self._candidates_until_passed(verifier, baseline, snapshot, generator)
             cpu_after = await generator.cpu_seconds()
         winner = self._if_still_so(winner)
@@ -177,17 +177,18 @@ class Run:
 
     async def _baseline(self, verifier: Verifier, interpreter: Interpreter, snapshot: Snapshot) -> Baseline:
         baseline = await find_baseline(verifier, self._language, self._target, self._request, snapshot)
+        self._found = baseline
         self._test_cpu += baseline.verdict.cpu_seconds
         self._python, self._sandbox = interpreter.label, verifier.level
         failing = baseline.verdict.tests_total - baseline.verdict.tests_passed
-        self._tell_judge(baseline.judge, failing, baseline.verdict.seconds)
+        self._tell_judge(baseline.judge, failing, baseline.verdict.seconds, baseline.warnings)
         return baseline
 
     def _trial(self, verifier: Verifier, baseline: Baseline, snapshot: Snapshot) -> Trial:
         limit = baseline.time_limit
         return Trial.of(verifier, self._language, self._target, self._request, snapshot, limit)
 
-    def _tell_judge(self, judge: Judge, failing: int, seconds: float) -> None:
+    def _tell_judge(self, judge: Judge, failing: int, seconds: float, warnings: tuple[str, ...] = ()) -> None:
         self._judge = judge
         self._emit(
             JudgeFound(
@@ -200,6 +201,7 @@ class Run:
                 seconds=seconds,
                 blocked=dict(judge.blocked),
                 excluded=dict(judge.excluded),
+                warnings=warnings,
             )
         )
 
@@ -330,6 +332,8 @@ class Run:
                 self._tried(),
             )
         )
+        if not verdict.passed and self._tried() == 1 and self._settings.candidates > 1:
+            trial.keep_warm(self._found)  # there will be others
         return verdict.passed
 
     def _tried(self) -> int:
@@ -353,7 +357,11 @@ class Run:
         self._test_cpu += found.cpu_seconds
         if found.stale:
             self._stale = candidate
-        if found.winner is None:
+        if found.winner is not None:
+            strict = found.winner.strict
+            self._record("decided", number=candidate.attempt.number, decided_by=strict.decided_by,
+                         undecided=strict.undecided, overfit_suspect=strict.suspicion)  # fmt: skip
+        else:
             candidate.attempt = evolve(candidate.attempt, status="failed")
         return found.winner
 

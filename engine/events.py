@@ -49,6 +49,7 @@ class JudgeFound:
     seconds: float
     blocked: dict[str, str]
     excluded: dict[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 @frozen
@@ -144,6 +145,8 @@ class Outcome:
         best: what came nearest, without a winner.
         record: file that keeps the run, or empty.
         untested: names of stubs of a class or file that no test reaches; they were left alone.
+        decided_by: what the winner was accepted by besides its tests: `split`, `twin`, or `tests` alone.
+        overfit_suspect: why the winner may be fitted to the tests' own inputs; empty if nothing says so.
         base: the document's text that the edits are for: the one the winner was confirmed against.
         edits, text, solution: the winner's edits, the text after them, and what `Engine.reapply` needs to put it
             into a text that has changed since.  These and `base` are not part of the JSON.
@@ -164,6 +167,8 @@ class Outcome:
     best: BestAttempt | None = None
     record: str = ""
     untested: tuple[str, ...] = ()
+    decided_by: str = ""
+    overfit_suspect: str = ""
     base: str = ""
     edits: tuple[TextEdit, ...] = ()
     text: str = ""

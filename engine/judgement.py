@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,15 +10,17 @@ import anyio
 from attrs import frozen
 
 from engine.config import Settings
-from engine.errors import TargetNotFoundError
+from engine.errors import NoTestsError, TargetNotFoundError
 from engine.languages import language_for
 from engine.languages.base import Language, Solution, Target
 from engine.request import ImplementRequest
+from engine.verification import command as own_command
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
 from engine.verification.blocked import leave_out_blocked
 from engine.verification.gate import Gate, Refused
 from engine.verification.interpreter import find_interpreter
-from engine.verification.nominate import nomination
+from engine.verification.nominate import nomination, nominations
+from engine.verification.strict import Case
 from engine.verification.verifier import Verifier, reach_statement
 from engine.workspace import Snapshot
 
@@ -30,11 +32,16 @@ class Judgement:
     """What was found.
 
     Attributes:
-        accepted: every test of the judge passed, in two runs.
+        accepted: every test of the judge passed, and it was the implementation that made them.
         reason: why not, in one line; empty if it was accepted.
         tests: of the run that decided; none if the gate refused the text.
         sandbox_level: of the confinement the tests ran in.
-        decided_by: how, e.g. `pytest in namespaces`, or `gate`.
+        decided_by: `gate`, `tests` (they fail, or nothing stricter could be had), `split` or `twin` (see
+            `verification.strict`), or `trusting your command`.
+        overfit_suspect: why it may be fitted to the tests' own inputs, though it passes; empty if nothing says so.
+        flags: what is unusual in the text without being wrong.
+        undecided: tests whose verdict the twin could not turn around.
+        warnings: what the user should know of the tests: slow ones, and such as were left out, with the reason.
     """
 
     accepted: bool
@@ -42,6 +49,10 @@ class Judgement:
     tests: tuple[TestResult, ...]
     sandbox_level: str
     decided_by: str
+    overfit_suspect: str = ""
+    flags: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @frozen
@@ -69,6 +80,13 @@ class Trial:
         stubs = other_stubs(language, target, snapshot.text)
         return cls(verifier, language, target, request, snapshot, stubs, time_limit)
 
+    def keep_warm(self, baseline: Baseline) -> None:
+        """Have the runs to come share what their tests import, if it can be had; see `Verifier.keep_warm`."""
+        wanted = tuple(sorted(function.qualname for function in self.target.functions))
+        text = probe(self.language, self.snapshot.text, (*wanted, *self.stubs))
+        texts = {**self.snapshot.overlays, self.target.path: text}
+        self.verifier.keep_warm(baseline, texts, targets=wanted, stubs=self.stubs)
+
     async def run(self, judge: Judge, text: str, bodies: Sequence[str]) -> tuple[Judge, Verdict]:
         """Judge the document `text`.  Tests that another stub blocks are taken out of the judge that is returned.
 
@@ -92,6 +110,20 @@ class Trial:
         root = self.request.root
         return leave_out_blocked(judge, verdict, self.language, self.target, root, read, bodies)
 
+    def case(self, judge: Judge, snapshot: Snapshot, target: Target, text: str) -> Case:
+        """What is to be decided once `text`, the document with `target` implemented in it, has passed."""
+        return Case(
+            verifier=self.verifier,
+            language=self.language,
+            target=target,
+            judge=judge,
+            before=snapshot.text,
+            after=text,
+            texts=snapshot.overlays,
+            read=snapshot.glance,
+            time_limit=self.time_limit,
+        )
+
 
 async def judge_text(
     settings: Settings, request: ImplementRequest, candidate: str, replace: Replace = "target"
@@ -105,33 +137,51 @@ async def judge_text(
     if language is None:
         raise TargetNotFoundError(f"{request.path.name} is not in a language that Greenfinch knows.")
     snapshot = Snapshot.take(request)
-    target = language.target_named(request.path, snapshot.text, request.qualname)
+    try:
+        target = language.target_named(request.path, snapshot.text, request.qualname)
+    except TargetNotFoundError:
+        if replace == "target" or request.qualname:
+            raise
+        target = Target(request.path, "", "module", 0, len(snapshot.text), ())  # what it has to define is not there yet
     solution = (
         language.solution_in(candidate, target) if replace == "target" else Solution({target.qualname: candidate})
     )
     python = await find_interpreter(request.root, request.path, setting=settings.python, hint=request.python_hint)
     async with Verifier(request.root, python, settings) as verifier:
-        baseline = await find_baseline(verifier, language, target, request, snapshot, may_pass=not target.is_stub)
-        text = candidate
-        if replace == "target":
-            sources = [snapshot.read(file) for file in baseline.judge.files]
-            admitted = Gate(language, snapshot.text, target, sources).judge(1, solution)
-            if isinstance(admitted, Refused) and not _is_as_it_stands(language, snapshot.text, target, solution):
-                return Judgement(False, admitted.reason, (), verifier.level, "gate")
-            text = snapshot.text if isinstance(admitted, Refused) else admitted.text
+        baseline = await find_baseline(
+            verifier, language, target, request, snapshot, may_pass=not target.is_stub, may_define=replace == "module"
+        )
+        sources = [snapshot.read(file) for file in baseline.judge.files]
+        gate = Gate(language, snapshot.text, target, sources)
+        admitted = gate.judge_module(candidate) if replace == "module" else gate.judge(1, solution, may_stand=True)
+        warnings = _warnings(baseline)
+        if isinstance(admitted, Refused):
+            return Judgement(False, admitted.reason, (), verifier.level, "gate", warnings=warnings)
+        text, flags = admitted.text, admitted.flags
         trial = Trial.of(verifier, language, target, request, snapshot, baseline.time_limit)
         judge, verdict = await trial.run(baseline.judge, text, tuple(solution.bodies.values()))
-        if verdict.passed:  # once more on exactly the text
-            texts: Mapping[Path, str] = {**snapshot.overlays, request.path: text}
-            verdict = await verifier.run(judge, texts, time_limit=baseline.time_limit)
-        return Judgement(verdict.passed, verdict.reason, verdict.results, verifier.level, verdict.decided_by)
+        if not verdict.passed:
+            how = own_command.LABEL if judge.framework == own_command.FRAMEWORK else "tests"
+            return Judgement(
+                False, verdict.reason, verdict.results, verifier.level, how, flags=flags, warnings=warnings
+            )
+        strict = await trial.case(judge, snapshot, target, text).decide()
+        return Judgement(
+            accepted=strict.accepted,
+            reason=strict.reason,
+            tests=strict.verdict.results,
+            sandbox_level=verifier.level,
+            decided_by=strict.decided_by,
+            overfit_suspect=strict.suspicion,
+            flags=flags,
+            undecided=strict.undecided,
+            warnings=warnings,
+        )
 
 
-def _is_as_it_stands(language: Language, text: str, target: Target, solution: Solution) -> bool:
-    """Whether the text to judge is what the document holds already, which a run would refuse and a judge need not."""
-    if target.is_stub:
-        return False
-    return language.canonical(language.render(text, target, solution), target) == language.canonical(text, target)
+def _warnings(baseline: Baseline) -> tuple[str, ...]:
+    left_out = {**baseline.judge.blocked, **baseline.judge.excluded}
+    return (*baseline.warnings, *(f"left out: {test} ({reason})" for test, reason in left_out.items()))
 
 
 def other_stubs(language: Language, target: Target, text: str) -> tuple[str, ...]:
@@ -147,28 +197,39 @@ def probe(language: Language, text: str, names: Sequence[str]) -> str:
 
 async def find_baseline(
     verifier: Verifier, language: Language, target: Target, request: ImplementRequest, snapshot: Snapshot, *,
-    may_pass: bool = False,
+    may_pass: bool = False, may_define: bool = False,
 ) -> Baseline:  # fmt: skip
     """The judge of `target` and its result before anything is changed.
 
     Args:
         may_pass: it is no error if every test passes already.
+        may_define: the whole module is going to be replaced, and may define what tests import in vain now.
 
     Raises:
         JudgeError: there is none that could decide anything.
     """
     wanted = sorted(function.qualname for function in target.functions)
     stubs = other_stubs(language, target, snapshot.text)
-    nominated = await anyio.to_thread.run_sync(
-        lambda: nomination(request.root, snapshot.buffers, target.path, target.names)
-    )
-    return await verifier.baseline(
-        target_path=target.path,
-        targets=wanted,
-        stubs=stubs,
-        instrumented={target.path: probe(language, snapshot.text, (*wanted, *stubs))},
-        overlays=snapshot.overlays,
-        nominated=nominated.files,
-        looked_in=nominated.looked_in,
-        may_pass=may_pass,
-    )
+    place = (request.root, snapshot.buffers, target.path, target.names)
+    further = nominations(*place)
+    nominated = await anyio.to_thread.run_sync(lambda: next(further, None) or nomination(*place))
+    first_error: NoTestsError | None = None
+    while True:
+        try:
+            return await verifier.baseline(
+                target_path=target.path,
+                targets=wanted,
+                stubs=stubs,
+                instrumented={target.path: probe(language, snapshot.text, (*wanted, *stubs))},
+                overlays=snapshot.overlays,
+                nominated=nominated.files,
+                looked_in=nominated.looked_in,
+                may_pass=may_pass,
+                may_define=may_define,
+            )
+        except NoTestsError as error:  # perhaps the tests that reach it do so in a less direct way
+            first_error = first_error or error
+            following = await anyio.to_thread.run_sync(lambda: next(further, None))
+            if following is None:
+                raise first_error from None
+            nominated = following

@@ -8,11 +8,13 @@ from typing import TypeVar
 import anyio
 
 A = TypeVar("A")
+B = TypeVar("B")
 
 
-async def both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[object]]) -> A:
-    """Await both side by side, for the first one's result; an error of either cancels the other and is raised bare."""
+async def both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable[B]]) -> tuple[A, B]:
+    """Await both side by side; an error of either cancels the other and is raised bare."""
     results: list[A] = []
+    others: list[B] = []
     errors: list[Exception] = []
 
     async def guarded(call: Callable[[], Awaitable[None]]) -> None:
@@ -25,12 +27,12 @@ async def both(first: Callable[[], Awaitable[A]], second: Callable[[], Awaitable
     async def keep_first() -> None:
         results.append(await first())
 
-    async def drop_second() -> None:
-        await second()
+    async def keep_second() -> None:
+        others.append(await second())
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(guarded, keep_first)
-        tasks.start_soon(guarded, drop_second)
+        tasks.start_soon(guarded, keep_second)
     if errors:
         raise errors[0]
-    return results[0]
+    return results[0], others[0]

@@ -126,6 +126,8 @@ class Actions:
 
     async def _no_tests(self, place: Place) -> str:
         """Why no test can be the judge; empty if some may, or if that takes too long to find out here."""
+        if self._server.settings.current.test_command:
+            return ""  # which of its tests are about the target shows when it is run
         buffers, answer = self._server.documents.buffers(), [""]
 
         def look() -> None:

@@ -51,7 +51,7 @@ class Story:
     def summary(self, outcome: Outcome) -> str:
         """One line for a message box."""
         line = f"{self._label}: {outcome.reason or 'no candidate passed'}"
-        line += left_alone(outcome)
+        line += notes(outcome)
         best = outcome.best
         if best is None:
             return line
@@ -95,14 +95,16 @@ class Story:
             lines.append(f"- judge: {judge.tests} tests ({judge.framework}) in {', '.join(judge.files)}")
             lines.append(f"- interpreter: {judge.python}; confinement: {judge.sandbox}")
             lines += [f"- left out: {test}: {reason}" for test, reason in {**judge.blocked, **judge.excluded}.items()]
+            lines += [f"- {warning}" for warning in judge.warnings]
         if outcome.record:
             lines.append(f"- record: {outcome.record}")
         return lines
 
 
-def left_alone(outcome: Outcome) -> str:
-    """What to add to a job's last line about stubs that were not to be implemented; empty if there are none."""
-    return f"  Left as stubs, since no test reaches them: {', '.join(outcome.untested)}." if outcome.untested else ""
+def notes(outcome: Outcome) -> str:
+    """What to add to a job's last line: stubs that were left alone, and why the winner may be worth a second look."""
+    left = f"  Left as stubs, since no test reaches them: {', '.join(outcome.untested)}." if outcome.untested else ""
+    return left + (f"  Overfit suspect: {outcome.overfit_suspect}." if outcome.overfit_suspect else "")
 
 
 def save(label: str, markdown: str) -> Path | None:

@@ -165,19 +165,19 @@ class Worker:
             return  # nobody is left to be told
         if applied.ok:
             self.offers.pop(place.key, None)
-            job.finish("passed", outcome.proof + reports.left_alone(outcome))
+            job.finish("passed", outcome.proof + reports.notes(outcome))
             self._client.tell(job.message)
             return
         if outcome.solution is not None:
             self.offers[place.key] = Offer(outcome.solution, outcome.proof)
         job.report = f"# Greenfinch: `{place.label}`\n\n{outcome.proof}\n\n```diff\n{outcome.edit or ''}\n```\n"
-        job.finish("not applied", f"Verified, but not applied: {applied.reason}.{reports.left_alone(outcome)}")
+        job.finish("not applied", f"Verified, but not applied: {applied.reason}.{reports.notes(outcome)}")
         self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
 
     def _report(self, job: Job, place: Place, outcome: Outcome, story: reports.Story) -> None:
         if outcome.solution is not None:  # it passed, and then its target changed under it
             self.offers[place.key] = Offer(outcome.solution, outcome.proof or "it passed before the text changed")
-            job.finish("not applied", f"Not applied: {outcome.reason}.{reports.left_alone(outcome)}")
+            job.finish("not applied", f"Not applied: {outcome.reason}.{reports.notes(outcome)}")
             self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
             return
         self.offers.pop(place.key, None)  # what was offered, if this was it, does not pass any more

@@ -62,6 +62,8 @@ class RunDisplay:
                 _print(self._console, _judge_lines(event))
                 for test, reason in {**event.blocked, **event.excluded}.items():
                     _print(self._console, Text(f"  left out: {test} ({reason})", style="yellow"))
+                for warning in event.warnings:
+                    _print(self._console, Text(f"  {warning}", style="yellow"))
             case ModelReady():
                 _print(self._console, Text(f"  model: {event.info.model}, {event.info.where}", style="dim"))
             case CandidateStarted():
@@ -109,6 +111,8 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.passed:
         show_diff(console, outcome.edit or "")
         _print(console, Text(f"proof: {outcome.proof}", style="bold green"))
+        if outcome.overfit_suspect:
+            _print(console, Text(f"overfit suspect: {outcome.overfit_suspect}", style="yellow"))
         return
     _print(console, Text(f"No candidate passed: {outcome.reason}.", style="bold red"))
     if outcome.best is not None:

@@ -15,7 +15,7 @@ from attrs import asdict, frozen
 from engine import version
 from engine.cli.main import FAILED, PASSED
 from engine.cli.places import workspace_root
-from engine.config import Settings, user_file
+from engine.config import SANDBOX_LEVELS, Settings, user_file
 from engine.errors import GreenfinchError
 
 
@@ -79,10 +79,12 @@ async def _interpreter(settings: Settings, root: Path) -> Finding:
 
 
 async def _sandbox(settings: Settings, root: Path) -> Finding:
-    from engine.verification.confinement import open_cell
+    from engine.verification.confinement import better, open_cell, openings_of
 
-    async with await open_cell(root) as cell:
-        return Finding("sandbox", True, f"{cell.level}: {cell.detail}")
+    async with await open_cell(root, openings=openings_of(settings)) as cell:
+        enough = SANDBOX_LEVELS.index(cell.level) <= SANDBOX_LEVELS.index(settings.sandbox_least)
+        remedy = "" if cell.level == SANDBOX_LEVELS[0] else better()
+        return Finding("sandbox", enough, f"{cell.level}: {cell.detail}", remedy)
 
 
 async def _model(settings: Settings, root: Path) -> Finding:

@@ -70,6 +70,7 @@ def _judge(judge: dict[str, Any]) -> Iterator[str]:
     for kind in ("blocked", "excluded"):
         for test, reason in judge.get(kind, {}).items():
             yield f"         left out: {test} ({reason})"
+    yield from (f"         {warning}" for warning in judge.get("warnings", ()))
 
 
 def _candidates(events: list[dict[str, Any]]) -> Iterator[str]:

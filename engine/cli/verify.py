@@ -47,8 +47,25 @@ def verify(
         for test in judgement.tests:
             print(f"{test.outcome:8} {test.id}{f'  {test.message}' if test.message else ''}")
         told = "accepted" if judgement.accepted else f"not accepted: {judgement.reason}"
-        print(f"{told} ({judgement.decided_by})")
+        print(f"{told} (decided by: {_HOW[judgement.decided_by]}; {judgement.sandbox_level} sandbox)")
+        for warning in judgement.warnings:
+            print(warning)
+        if judgement.overfit_suspect:
+            print(f"overfit suspect: {judgement.overfit_suspect}")
+        for flag in judgement.flags:
+            print(f"unusual: {flag}")
+        if judgement.undecided:
+            print(f"decided by the tests alone: {', '.join(judgement.undecided)}")
     sys.exit(PASSED if judgement.accepted else FAILED)
+
+
+_HOW = {
+    "gate": "the gate, before any test",
+    "tests": "your tests",
+    "split": "your tests, calling it in another process",
+    "twin": "your tests, and their twins with other expectations",
+    "trusting your command": "the report of your command, which is trusted",
+}
 
 
 def _plain(judgement: Judgement) -> dict[str, object]:
@@ -58,4 +75,8 @@ def _plain(judgement: Judgement) -> dict[str, object]:
         "tests": [{"id": t.id, "outcome": str(t.outcome), "seconds": round(t.seconds, 4)} for t in judgement.tests],
         "sandbox_level": judgement.sandbox_level,
         "decided_by": judgement.decided_by,
+        "overfit_suspect": judgement.overfit_suspect,
+        "flags": list(judgement.flags),
+        "undecided": list(judgement.undecided),
+        "warnings": list(judgement.warnings),
     }

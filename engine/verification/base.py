@@ -66,7 +66,7 @@ class Verdict:
         output: captured stdout and stderr of the run, bounded.
         seconds: wall time of the whole run; cpu_seconds: CPU time of its process tree.
         timed_out: the run was ended because it reached its time limit.
-        decided_by: how, e.g. `pytest in namespaces`.
+        decided_by: how, e.g. `pytest, full sandbox`.
         loaded: the workspace's own files that the tests imported, relative to it.
     """
 
@@ -106,6 +106,8 @@ class Judge:
         excluded: tests left out for another reason (skipped or xfailed in the baseline), each with the reason.
         folder: where the tests are run from; ids and the names of files in them are relative to it.
         doctests: functions whose docstrings' examples are the tests; then `files` are the ones that hold them.
+        target: the file that holds the target, as the caller named it; verdicts make sure that it is what was loaded.
+        limits: seconds that each test may take, by id.
     """
 
     framework: str
@@ -115,6 +117,8 @@ class Judge:
     excluded: Mapping[str, str] = field(factory=dict)
     folder: Path = Path()
     doctests: tuple[str, ...] = ()
+    target: Path | None = None
+    limits: Mapping[str, float] = field(factory=dict)
 
 
 @frozen
@@ -124,8 +128,12 @@ class Baseline:
     Attributes:
         verdict: over the judge's tests, on the text as it is.
         time_limit: seconds that one run of the judge may take from now on.
+        warnings: what the user should know of these tests besides what was left out: slow ones are named.
+        modules: names of the installed modules that the tests loaded.
     """
 
     judge: Judge
     verdict: Verdict
     time_limit: float
+    warnings: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()

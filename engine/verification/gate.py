@@ -11,10 +11,15 @@ from engine.languages.base import Checked, Language, Solution, Target
 
 @frozen
 class Admitted:
-    """A candidate worth testing: the solution with its imports, and the whole text it makes."""
+    """A candidate worth testing: the solution with its imports, and the whole text it makes.
+
+    Attributes:
+        flags: what is unusual in it without being wrong.
+    """
 
     solution: Solution
     text: str
+    flags: tuple[str, ...] = ()
 
 
 @frozen
@@ -38,8 +43,12 @@ class Gate:
         self._target = target
         self._seen: dict[str, int] = {}
 
-    def judge(self, number: int, solution: Solution) -> Admitted | Refused:
-        """Admit or refuse candidate `number`."""
+    def judge(self, number: int, solution: Solution, *, may_stand: bool = False) -> Admitted | Refused:
+        """Admit or refuse candidate `number`.
+
+        Args:
+            may_stand: it is no fault to be what the document holds already, unless that is a stub.
+        """
         checked: Checked = self._language.check(self._text, self._target, solution)
         if checked.problem:
             return Refused(checked.problem)
@@ -48,8 +57,21 @@ class Gate:
         if twin != number:
             return Refused(f"the same as candidate {twin}")
         if form == self._language.canonical(self._text, self._target):
+            if may_stand and not self._target.is_stub:
+                return Admitted(Solution({}), self._text)
             return Refused("the same as the text it should replace")
-        copied = self._language.copied_answers(checked.text, self._target, self._tests)
+        return self._conduct(checked.solution, checked.text)
+
+    def judge_module(self, text: str) -> Admitted | Refused:
+        """Admit or refuse a text that replaces the whole document."""
+        problem = self._language.module_problem(text, self._text, self._target)
+        return Refused(problem) if problem else self._conduct(Solution({self._target.qualname: text}), text)
+
+    def _conduct(self, solution: Solution, text: str) -> Admitted | Refused:
+        conduct = self._language.conduct(text, self._text, self._tests)
+        if conduct.refused:
+            return Refused(conduct.refused)
+        copied = self._language.copied_answers(text, self._target, self._tests)
         if copied:
             return Refused(f"answers {copied} of the tests' own inputs from a table instead of computing")
-        return Admitted(checked.solution, checked.text)
+        return Admitted(solution, text, conduct.flags)

@@ -223,7 +223,7 @@ def probe(path: Path, source: str, environment: Mapping[str, str] | None = None)
             f"There is no Python at {path} ({source}).", remedy="Choose another one by the setting `python`."
         )
     key = (path, (environment or os.environ).get("PYTHONPATH", ""))
-    if key in _answers and _answers[key][0] == _stamps(path, _answers[key][1].import_paths):
+    if key in _answers and _answers[key][0] == stamps(path, _answers[key][1].import_paths):
         return evolve(_answers[key][1], source=source)
     try:
         answer = subprocess.run(  # noqa: S603 - the user's own Python
@@ -257,11 +257,11 @@ def probe(path: Path, source: str, environment: Mapping[str, str] | None = None)
         import_paths=tuple(map(Path, told["paths"])),
         has_pip=told["pip"],
     )
-    _answers[key] = (_stamps(path, found.import_paths), found)
+    _answers[key] = (stamps(path, found.import_paths), found)
     return found
 
 
-def _stamps(path: Path, import_paths: tuple[Path, ...]) -> tuple[tuple[str, int], ...]:
+def stamps(path: Path, import_paths: tuple[Path, ...]) -> tuple[tuple[str, int], ...]:
     """What changes when the interpreter is replaced or a package is installed or removed."""
     stamps = []
     for place in (path, *import_paths):

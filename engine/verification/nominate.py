@@ -1,8 +1,9 @@
 """Static nomination: which test files may reach a target.  Reads texts; runs nothing.
 
-Files that mention the target by name are nominated; if there are none, those that import its module.  Whether they
-really reach it is for the baseline to find out.  Quick enough for a code-action request: a text is read again only
-when its file has changed.
+Files that mention the target by name are nominated, or a fixture or helper of the tests that does; if there are none,
+those that call it through other functions of the project, then those that import its module, directly or not, then
+texts with examples.  Whether they really reach it is for the baseline to find out, which asks for the next kind
+if one reaches nothing.  Quick enough for a code-action request: a test file is read again only when it has changed.
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from engine.verification.callers import ImportGraph, callers, mentions
+
 DEFAULT_PATTERNS = ("test_*.py", "*_test.py", "tests.py")
 CONFIG_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 SKIPPED = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages", "venv", "env"})
 MOST_ENTRIES = 50_000  # of folders walked; beyond it nomination goes by what was seen
 LARGEST = 1 << 20  # bytes of a test file that is read
+MOST_FILES = 30  # nominated otherwise than by name
+IMPORT_ROUNDS = 4  # a test imports a, which imports b, ...
 
 
 @frozen
 class Nomination:
     """Attributes:
     files: nominated, in the order of their paths.
-    why: `name` (they mention the target), `module` (they import its module) or empty.
+    why: `name` (they mention the target), `call` (what they mention leads to it), `module` (they import its module),
+        `imports` (what they import does), `text` (a document with examples), or empty.
     looked_in: how many test files were read, and patterns, for the text of an error.
     """
 
@@ -43,12 +49,21 @@ class Nomination:
 
 
 def nominate(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> tuple[Path, ...]:
-    """The test files that may reach any of `names` in `target`; see `nomination`."""
+    """The test files that may reach any of `names` in `target`; see `nominations`."""
     return nomination(root, buffers, target, names).files
 
 
 def nomination(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> Nomination:
-    """Find test files under `root` that mention the target.
+    """The first of `nominations`, or an empty one."""
+    for found in nominations(root, buffers, target, names):
+        return found
+    patterns, folders = _configured(root, buffers)
+    seen = [path for path in _test_files(root, buffers, patterns, folders) if path != target]
+    return Nomination((), "", len(seen), patterns)
+
+
+def nominations(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> Iterator[Nomination]:
+    """Test files that may reach the target, most likely ones first; none of them twice, and no nomination empty.
 
     Args:
         buffers: unsaved texts by absolute path; they override the disk, and may be files that it does not have.
@@ -58,13 +73,88 @@ def nomination(root: Path, buffers: Mapping[Path, str], target: Path, names: Ite
     """
     patterns, folders = _configured(root, buffers)
     files = [path for path in _test_files(root, buffers, patterns, folders) if path != target]
-    texts = [(path, buffers[path] if path in buffers else _read(path)) for path in files]
-    for words in _needles(names):
-        mentioning = tuple(path for path, text in texts if any(_mentions(text, word) for word in words))
-        if mentioning:
-            return Nomination(mentioning, "name", len(files), patterns)
-    imports = _import_pattern(root, target)
-    return Nomination(tuple(path for path, text in texts if imports.search(text)), "module", len(files), patterns)
+    texts = {path: buffers[path] if path in buffers else _read(path) for path in files}
+    told: set[Path] = set()
+
+    def nominated(found: Iterable[Path], why: str) -> Iterator[Nomination]:
+        new = tuple(sorted(path for path in found if path not in told))
+        new = new if why == "name" else new[:MOST_FILES]
+        told.update(new)
+        if new:
+            yield Nomination(new, why, len(files), patterns)
+
+    helpers = _helpers(root, buffers, files)
+    for group in _needles(names):
+        yield from nominated(_by_mention(root, texts, helpers, group), "name")
+    every = {path: buffers[path] if path in buffers else _read_once(path) for path in _walk(root, ("*.py",), True)}
+    every |= texts
+    words = tuple(word for group in _needles(names) for word in group)
+    yield from nominated(_by_mention(root, texts, every, words), "call")
+    graph = ImportGraph(root, every)
+    for rounds, why in ((1, "module"), (IMPORT_ROUNDS, "imports")):
+        importers = graph.importers(target, rounds)
+        above = tuple(path.parent for path in importers if path.name == "conftest.py")
+        yield from nominated((p for p in files if p in importers or any(map(p.is_relative_to, above))), why)
+    documents = [path for path in _walk(root, ("*.txt", "*.rst")) if _has_examples(_read_once(path), words)]
+    yield from nominated(documents, "text")
+
+
+def _by_mention(
+    root: Path, tests: Mapping[Path, str], others: Mapping[Path, str], words: Iterable[str]
+) -> Iterator[Path]:
+    """Test files with one of the words in them, or the name of something in `others` that leads to one: a fixture of
+    a conftest above them, or what they import from there.
+    """
+    words = tuple(words)
+    leading = callers(others, words)
+    graph = ImportGraph(root, {**others, **tests}) if leading else None
+    for path, text in tests.items():
+        if mentions(text, words):
+            yield path
+            continue
+        for name, places in leading.items() if graph else ():
+            if mentions(text, (name,)) and any(_sees(path, place, graph) for place in places):
+                yield path
+                break
+
+
+def _sees(test: Path, place: Path, graph: ImportGraph | None) -> bool:
+    if place.name == "conftest.py":
+        return test.is_relative_to(place.parent)
+    return graph is not None and test in graph.importers(place, IMPORT_ROUNDS)
+
+
+def _helpers(root: Path, buffers: Mapping[Path, str], tests: Iterable[Path]) -> dict[Path, str]:
+    """What belongs to the tests without being one: the conftests above them, and modules in folders of tests."""
+    folders: set[Path] = set()
+    for path in tests:
+        for folder in (path.parent, *path.parent.parents):
+            if folder in folders:
+                break
+            folders.add(folder)
+            if folder == root:
+                break
+    texts = {}
+    for folder in folders:
+        for path in _modules_of(folder, "test" in folder.name):
+            texts[path] = buffers[path] if path in buffers else _read(path)
+    unsaved = {path: text for path, text in buffers.items() if path.name == "conftest.py" and path.parent in folders}
+    known = set(tests)
+    return {path: text for path, text in {**texts, **unsaved}.items() if path not in known}
+
+
+def _modules_of(folder: Path, of_tests: bool) -> list[Path]:
+    """The folder's conftest; and its other modules, if it is one of tests or their names speak of tests."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith(".py")]
+    except OSError:
+        return []
+    return [folder / name for name in names if of_tests or "test" in name]
+
+
+def _has_examples(text: str, words: Iterable[str]) -> bool:
+    return ">>>" in text and mentions(text, words)
 
 
 def _needles(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
@@ -72,17 +162,6 @@ def _needles(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     qualnames = [name.split(".") for name in names if name]
     yield tuple(dict.fromkeys(parts[0] for parts in qualnames))
     yield tuple(dict.fromkeys(parts[-1] for parts in qualnames if len(parts) > 1 and not parts[-1].startswith("__")))
-
-
-def _mentions(text: str, word: str) -> bool:
-    return word in text and re.search(rf"\b{re.escape(word)}\b", text) is not None
-
-
-def _import_pattern(root: Path, target: Path) -> re.Pattern[str]:
-    """Matches an import of the target's module, by its name or, for a package's `__init__`, the package's."""
-    place = target.parent if target.stem == "__init__" else target.with_suffix("")
-    stem = re.escape(place.name if place != root else target.stem)
-    return re.compile(rf"^\s*(?:from\s+[\w.]*\b{stem}\s+import\b|(?:from\s+[\w.]+\s+)?import\s[^#\n]*\b{stem}\b)", re.M)
 
 
 def _configured(root: Path, buffers: Mapping[Path, str]) -> tuple[tuple[str, ...], tuple[Path, ...]]:
@@ -128,7 +207,8 @@ def _is_test_file(name: str, patterns: tuple[str, ...]) -> bool:
     return name.endswith(".py") and name != "conftest.py" and any(fnmatch.fnmatch(name, p) for p in patterns)
 
 
-def _walk(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+def _walk(folder: Path, patterns: tuple[str, ...], with_conftest: bool = False) -> Iterator[Path]:
+    """Files whose names match one of the patterns; `conftest.py` is none of them, unless it is asked for."""
     if folder.is_file():
         yield folder
         return
@@ -146,11 +226,24 @@ def _walk(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
             continue
         for entry in entries:
             name = entry.name
-            if name.endswith(".py"):
-                if name != "conftest.py" and matcher.match(name):
+            if matcher.match(name):
+                if name != "conftest.py" or with_conftest:
                     yield Path(entry.path)
-            elif not name.startswith(".") and name not in SKIPPED and entry.is_dir(follow_symlinks=False):
+            elif (
+                not name.endswith(".py")
+                and not name.startswith(".")
+                and name not in SKIPPED
+                and entry.is_dir(follow_symlinks=False)
+            ):
                 pending.append(entry.path)
+
+
+def _read_once(path: Path) -> str:
+    """The file's text, not remembered: all files of a large project would be too much."""
+    try:
+        return path.read_text("utf-8", "replace") if path.stat().st_size <= LARGEST else ""
+    except OSError:
+        return ""
 
 
 _texts: dict[Path, tuple[int, int, str]] = {}

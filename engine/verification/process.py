@@ -32,7 +32,7 @@ class ProcessEnd:
     exceeded: str
 
 
-class _Output:
+class Output:
     """Keeps the beginning and the end of what is printed, and counts all of it."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ async def supervise(
         OSError: the program cannot be started.
     """
     started = time.perf_counter()
-    output = _Output()
+    output = Output()
     exceeded = ""
     lines = 0
     process = await anyio.open_process(

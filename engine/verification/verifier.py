@@ -1,51 +1,66 @@
 """The judge found, and texts judged: the door of this room.
 
 One `Verifier` serves one workspace and one interpreter.  Every run is one process of the user's Python in a cell,
-with the agent in it; nothing is shared between runs.
+with the agent in it; nothing is shared between runs but what a warm server has loaded before (see `warming`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
+import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
+import anyio
 from attrs import evolve
 
 from engine.config import Settings
 from engine.errors import NoTestsError, SandboxError
+from engine.tasks import both
+from engine.verification import command as own_command
+from engine.verification import remembered
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
+from engine.verification.baseline import (
+    TIME_FACTOR,
+    Asked,
+    find_judge,
+    limits_of,
+    may_be_flaky,
+    refuse_vacuous,
+    warnings_of,
+    without_flaky,
+)
 from engine.verification.cell import MIB, Cell, Command, Ended, Limits
-from engine.verification.confinement import open_cell
+from engine.verification.confinement import open_cell, openings_of
 from engine.verification.environment import clean_environment
-from engine.verification.interpreter import Interpreter
-from engine.verification.judging import ALL, Told, find_judge, refuse_vacuous, verdict
+from engine.verification.frameworks import folder_of, framework_of
+from engine.verification.interpreter import Interpreter, stamps
+from engine.verification.judging import ALL, Told, verdict, wrong_copy
+from engine.verification.sight import needed_by
+from engine.verification.split import Split, hidden_from_candidate
+from engine.verification.warming import Basis, Warming
 
 AGENT = Path(__file__).with_name("agent")
+DECOYS = 3
 BASELINE_SECONDS = 60.0  # least time limit of a baseline, whose tests' durations are not yet known
-TIME_FACTOR = 10.0  # a run may take this many times what the judge took in the baseline
-
-_CONFIGURED = {
-    "pytest.ini": "[pytest]", ".pytest.ini": "[pytest]", "pyproject.toml": "[tool.pytest", "tox.ini": "[pytest]",
-    "setup.cfg": "[tool:pytest]",
-}  # fmt: skip
 
 
 def reach_statement(name: str) -> str:
     """One line of Python that tells the agent that the function called `name` runs; harmless without an agent."""
-    return f'__import__("builtins").__dict__.get("__greenfinch_reached__", len)({name!r})'
+    elsewhere = f'(e := __import__("os").environ.get("GREENFINCH_REACHED")) and open(e, "a").write({name + chr(10)!r})'
+    return f'(__import__("builtins").__dict__.get("__greenfinch_reached__") or (lambda n: {elsewhere}))({name!r})'
 
 
 class Verifier:
     """Judges texts by the user's tests, confined.
 
     Attributes:
-        level: of the confinement: `namespaces` or `copy`.
+        level: of the confinement: `full`, `partial` or `limits-only`.
         level_detail: what that holds, and what it does not, for the user.
     """
 
@@ -58,26 +73,32 @@ class Verifier:
         self.level = level
         self.level_detail = ""
         self._cell: Cell | None = None
+        self._warming: Warming | None = None
+        self._failed: dict[str, None] = {}  # test files that refused a text, the latest last
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Verifier:
         """Raises: SandboxError, if tests cannot be run confined here."""
         if len(self.root.parts) < 2:
             raise SandboxError("The whole disk cannot be a workspace.", remedy="Open the folder of your project.")
-        cell = await open_cell(self.root, self.level)
+        cell = await open_cell(
+            self.root, self.level, least=self.settings.sandbox_least, openings=openings_of(self.settings)
+        )
         self._cell = await self._stack.enter_async_context(cell)
         self.level, self.level_detail = self._cell.level, self._cell.detail
+        self._warming = await self._stack.enter_async_context(Warming(self._cell))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cell = None
+        self._cell = self._warming = None
         await self._stack.aclose()
 
     async def baseline(
         self, *, target_path: Path, targets: Sequence[str], stubs: Sequence[str], instrumented: Mapping[Path, str],
         overlays: Mapping[Path, str], nominated: Sequence[Path], looked_in: str = "", may_pass: bool = False,
+        may_define: bool = False,
     ) -> Baseline:  # fmt: skip
         """Run the nominated files once on the texts as they are, with the probe in place, and find the judge.
 
@@ -89,6 +110,8 @@ class Verifier:
             nominated: test files that may reach a target.
             looked_in: where these were looked for, for the text of an error.
             may_pass: a judge that passes already is no error: it may still refuse another text.
+            may_define: another text may define what is missing now: a file that cannot be loaded is no error, but one
+                whose tests must all pass; and so are tests that fail, where there is no target yet.
 
         Raises:
             JudgeError: NoTestsError, VacuousJudgeError or BrokenJudgeError.
@@ -98,6 +121,12 @@ class Verifier:
         texts = self._resolved({**overlays, **instrumented})
         target = self._resolve(target_path)
         paths = [self._resolve(path) for path in nominated]
+        if self.settings.test_command:
+            return await own_command.find_baseline(
+                self._command_run, self.settings, folder=self.root, target=target_path, targets=targets,
+                names=(*targets, *stubs), probed=texts, plain=self._resolved(overlays), statement=reach_statement,
+                nominated=nominated, may_pass=may_pass,
+            )  # fmt: skip
         qualnames = tuple(name.rpartition(":")[2] for name in targets)
         may_have_doctests = ">>>" in texts.get(target, "") and "pytest" in self.interpreter.frameworks
         attempts: list[tuple[list[Path], tuple[str, ...]]] = [(paths, ())] if paths else []
@@ -110,38 +139,57 @@ class Verifier:
         first_error: NoTestsError | None = None
         for files, doctests in attempts:
             try:
-                return await self._baseline(files, doctests, targets, stubs, texts, looked_in, may_pass)
+                return await self._baseline(
+                    target, files, doctests, targets, stubs, texts, looked_in, may_pass, may_define
+                )
             except NoTestsError as error:
                 first_error = first_error or error
         assert first_error is not None  # noqa: S101 - every attempt returned or raised
         raise first_error
 
     async def _baseline(
-        self, paths: Sequence[Path], doctests: tuple[str, ...], targets: Sequence[str], stubs: Sequence[str],
-        texts: Mapping[Path, str], looked_in: str, may_pass: bool,
+        self, target: Path, paths: Sequence[Path], doctests: tuple[str, ...], targets: Sequence[str],
+        stubs: Sequence[str], texts: Mapping[Path, str], looked_in: str, may_pass: bool, may_define: bool,
     ) -> Baseline:  # fmt: skip
-        framework = self._framework(paths, texts)
-        folder = self._folder(paths, texts)
-        judge = Judge(framework, (), tuple(paths), folder=folder, doctests=doctests)
+        framework = framework_of(paths, texts, self.interpreter)
+        folder = folder_of(paths, texts, self.root)
+        python = self.interpreter
+        environment = frozenset(clean_environment(python.environment_prefix, python.path).items())
+        key = (
+            self._given_root, target, tuple(paths), doctests, tuple(targets), tuple(stubs), framework, folder, may_pass,
+            may_define, self.level, self.settings, python.path, stamps(python.path, python.import_paths), environment,
+            remembered.digest_of(texts),
+        )  # fmt: skip
+        if (known := remembered.recall(key, texts)) is not None:
+            return known
+        judge = Judge(framework, (), tuple(paths), folder=folder, doctests=doctests, target=target)
         seconds = max(BASELINE_SECONDS, 6 * self.settings.test_timeout_seconds)
-        told, ended = await self._execute(judge, texts, seconds, targets=targets, stubs=stubs)
+        told, ended = await self._execute(judge, texts, seconds, targets=targets, stubs=stubs, more={"modules": True})
         files = [path.relative_to(folder).as_posix() for path in paths]
         judge = find_judge(
-            told, ended, targets=targets, folder=folder, framework=framework, files=files, doctests=doctests,
-            looked_in=looked_in,
-        )  # fmt: skip
+            told, ended, Asked(targets, files, folder, framework, target, doctests, looked_in, may_define)
+        )
+        judge = evolve(judge, target=self._as_given(target), files=tuple(map(self._as_given, judge.files)))
         expected = set(judge.tests)
         told.tests = [result for result in told.tests if result.id in expected]
         found = verdict(judge, told, ended, decided_by=self._decided_by(framework))
+        least = self.settings.test_timeout_seconds
+        if may_be_flaky(found.results):
+            again, ended_again = await self._execute(judge, texts, seconds, targets=targets, stubs=stubs)
+            second = verdict(judge, again, ended_again, decided_by="")
+            judge, found = without_flaky(judge, found, second)
         if not may_pass:
-            refuse_vacuous(judge, found)
-        judge = evolve(judge, files=tuple(self._as_given(path) for path in judge.files))
-        return Baseline(judge, found, max(self.settings.test_timeout_seconds, TIME_FACTOR * ended.seconds))
+            refuse_vacuous(found)
+        judge = evolve(judge, limits=limits_of(found.results, least))
+        whole = max([least, TIME_FACTOR * ended.seconds]) + max([least, *judge.limits.values()])
+        baseline = Baseline(judge, found, whole, warnings_of(found.results), told.modules)
+        remembered.remember(key, baseline, texts, self.root, paths)
+        return baseline
 
     async def run(
         self, judge: Judge, overlays: Mapping[Path, str], *, time_limit: float,
         on_result: Callable[[TestResult], None] | None = None, stop_at_first_failure: bool = False,
-        targets: Sequence[str] = (), stubs: Sequence[str] = (),
+        targets: Sequence[str] = (), stubs: Sequence[str] = (), fresh: bool = False, decoys: bool = False,
     ) -> Verdict:  # fmt: skip
         """Judge the workspace with `overlays` in place: every test of the judge must run, and pass.
 
@@ -150,10 +198,15 @@ class Verifier:
             time_limit: seconds for the whole run, `Baseline.time_limit`.
             on_result: called with each expected test's result as it comes.
             targets, stubs: names of functions that hold the probe, if `overlays` are instrumented; see `baseline`.
+            fresh: in a process that has loaded nothing yet, even if there is a warm server.
+            decoys: plant tests that cannot pass among the judge's: if these pass, none of it is believed.
 
         Raises:
             SandboxError: the cell could not be set up.
         """
+        if judge.framework == own_command.FRAMEWORK:
+            return own_command.judged(judge, *await self._command_run(judge, self._resolved(overlays), time_limit))
+        planted = [f"test_{secrets.token_hex(4)}" for _ in range(DECOYS)] if decoys and not judge.doctests else []
         expected = set(judge.tests)
         whole = tuple(test.removesuffix(ALL) for test in judge.tests if test.endswith(ALL))
 
@@ -163,46 +216,177 @@ class Verifier:
 
         told, ended = await self._execute(
             judge, self._resolved(overlays), time_limit, targets=targets, stubs=stubs, on_result=on_each,
-            stop_at_first_failure=stop_at_first_failure,
+            stop_at_first_failure=stop_at_first_failure, warm=not fresh,
+            more={"decoys": planted, "first": [] if fresh else list(reversed(self._failed))},
         )  # fmt: skip
-        return verdict(judge, told, ended, decided_by=self._decided_by(judge.framework))
+        wrong = ""
+        if judge.target is not None:
+            target = self._resolve(judge.target)
+            wrong = wrong_copy(told, target, self._resolved(overlays).get(target))
+        return verdict(judge, told, ended, decided_by=self._decided_by(judge.framework), wrong=wrong, decoys=planted)
+
+    def keep_warm(
+        self, baseline: Baseline, texts: Mapping[Path, str], *, targets: Sequence[str] = (), stubs: Sequence[str] = ()
+    ) -> None:
+        """Have runs of this judge soon be warm, where that can be; until then, and where it cannot, they are cold.
+
+        Args:
+            texts, targets, stubs: what the baseline was run with: it is repeated, and must end alike.
+        """
+        judge = baseline.judge
+        if self._warming is None or judge.framework == own_command.FRAMEWORK:
+            return
+        command = self._tests(
+            judge, self._resolved(texts), baseline.time_limit, secrets.token_hex(16), targets=list(targets),
+            stubs=list(stubs), stop_at_first_failure=False,
+        )  # fmt: skip
+        python = self.interpreter
+        self._warming.start(
+            Basis(
+                command=command,
+                first=baseline.verdict,
+                judged=lambda told, ended: verdict(judge, told, ended, decided_by=""),
+                modules=baseline.modules,
+                files=[self._resolve(file) for file in judge.files],
+                packages=(python.path, *python.import_paths),
+            )
+        )
+
+    async def warmed(self) -> str:
+        """Wait until it is known whether runs will be warm; why they will not be, empty if they will."""
+        return await self._warming.settled() if self._warming else "the verifier is not open"
+
+    @property
+    def warm_place(self) -> str:
+        """How far runs go before they know their text (see `agent/ahead.py`); empty if they are cold."""
+        return self._warming.place if self._warming else ""
+
+    async def split(
+        self, judge: Judge, caller: Mapping[Path, str], callee: Mapping[Path, str], *, target: Path,
+        nominated: Sequence[Path] = (), twice: bool = False, time_limit: float,
+    ) -> Split:  # fmt: skip
+        """Run the judge in one cell and the implementation in another; see `split`.
+
+        Args:
+            caller: texts for the tests' cell, in which the target calls out.
+            callee: texts for the implementation's cell, in which the target is marked for such calls.
+            nominated: test files besides the judge's that the implementation must not see.
+            twice: each call is made twice, and the second answer counts.
+
+        Raises:
+            SandboxError: a cell could not be set up.
+        """
+        if self._cell is None:
+            raise RuntimeError("the verifier is not open: use it as an async context manager")
+        cell, target = self._cell, self._resolve(target)
+        tests = [self._resolve(file) for file in (*judge.files, *nominated)]
+        hidden = hidden_from_candidate(self.root, tests, target)
+        seen = self._resolved(callee).items()
+        texts = {path: text for path, text in seen if not any(path.is_relative_to(each) for each in hidden)}
+        tests_end, code_end = socket.socketpair()
+        worker = self._command("worker.py", judge.folder, texts, time_limit, str(code_end.fileno()))
+        root = os.path.relpath(self.root, judge.folder)  # noqa: ASYNC240 - touches no disk
+        worker = evolve(worker, request=json.dumps({"root": root}), inherited=(code_end.fileno(),), hidden=hidden)
+
+        serving = anyio.CancelScope()
+
+        async def serve() -> None:
+            with serving:
+                await cell.run(worker, lambda line: None)
+                code_end.shutdown(socket.SHUT_RDWR)  # or the tests would wait for it
+
+        order = {"descriptor": tests_end.fileno(), "file": str(target.relative_to(self.root)), "twice": twice}
+
+        async def test() -> tuple[Told, Ended]:
+            try:
+                return await self._execute(
+                    judge, self._resolved(caller), time_limit, inherited=(tests_end.fileno(),), more={"split": order}
+                )
+            finally:
+                serving.cancel()
+
+        with tests_end, code_end:
+            (told, ended), _ = await both(test, serve)
+        return Split.of(verdict(judge, told, ended, decided_by=self._decided_by(judge.framework)), told.split)
+
+    async def _command_run(
+        self, judge: Judge, texts: Mapping[Path, str], seconds: float, mark: str = ""
+    ) -> tuple[Told, Ended]:
+        """Run the user's own command; see `command`."""
+        if self._cell is None:
+            raise RuntimeError("the verifier is not open: use it as an async context manager")
+        words, patterns = own_command.words_of(self.settings)
+        key = secrets.token_hex(16)
+        request = {"key": key, "argv": words, "files": patterns, "probe": mark}
+        own = (Path(sys.executable).parent, Path(sys.prefix), Path(sys.base_prefix))
+        order = self._command("command.py", judge.folder, texts, seconds)
+        order = evolve(
+            order,
+            argv=(sys.executable, "-I", "-S", str(AGENT / "command.py")),
+            request=json.dumps(request),
+            visible=(*order.visible, *own),
+        )
+        told = Told(key)
+        return told, await self._cell.run(order, told.feed)
 
     def _decided_by(self, framework: str) -> str:
-        return f"{framework} in {'namespaces' if self.level == 'namespaces' else 'a copy'}"
+        return f"{framework}, {self.level} sandbox"
 
     async def _execute(
         self, judge: Judge, texts: Mapping[Path, str], seconds: float, *, targets: Sequence[str] = (),
         stubs: Sequence[str] = (), on_result: Callable[[TestResult], None] | None = None,
-        stop_at_first_failure: bool = False,
+        stop_at_first_failure: bool = False, inherited: tuple[int, ...] = (), more: Mapping[str, object] = {},
+        warm: bool = False,
     ) -> tuple[Told, Ended]:  # fmt: skip
-        if self._cell is None:
+        if self._cell is None or self._warming is None:
             raise RuntimeError("the verifier is not open: use it as an async context manager")
         key = secrets.token_hex(16)
+        command = self._tests(
+            judge, texts, seconds, key, targets=list(targets), stubs=list(stubs),
+            stop_at_first_failure=stop_at_first_failure, **more,
+        )  # fmt: skip
+        if warm:
+            told = Told(key, on_result)
+            if (ended := await self._warming.run(command, told)) is not None:
+                return told, ended
+        told = Told(key, on_result)
+        return told, await self._cell.run(evolve(command, inherited=inherited), told.feed)
+
+    def _tests(self, judge: Judge, texts: Mapping[Path, str], seconds: float, key: str, **more: object) -> Command:
+        """A run of the judge's tests; `more`: of the request, see `agent/runner.py`."""
         request = {
             "key": key,
             "framework": judge.framework,
-            "files": [self._resolve(path).relative_to(judge.folder).as_posix() for path in judge.files],
+            "files": [self.relative(path, judge) for path in judge.files],
             "tests": judge.tests,
             "doctests": judge.doctests,
-            "targets": list(targets),
-            "stubs": list(stubs),
-            "root": os.path.relpath(self.root, judge.folder),  # noqa: ASYNC240 - touches no disk
+            "root": os.path.relpath(self.root, judge.folder),
+            "target": os.path.relpath(self._resolve(judge.target), self.root) if judge.target else "",
+            "limits": dict(judge.limits),
+            "limit": self.settings.test_timeout_seconds,
             "args": self.settings.test_args,
-            "stop_at_first_failure": stop_at_first_failure,
+            **more,
         }
+        return evolve(self._command("runner.py", judge.folder, texts, seconds), request=json.dumps(request))
+
+    def _command(
+        self, script: str, folder: Path, texts: Mapping[Path, str], seconds: float, *arguments: str
+    ) -> Command:
+        """One of the agent's scripts in the user's Python."""
         python = self.interpreter
-        command = Command(
-            argv=(str(python.path), str(AGENT / "runner.py")),
-            cwd=judge.folder,
-            request=json.dumps(request),
-            environment=clean_environment(python.environment_prefix, python.path),
+        return Command(
+            argv=(str(python.path), str(AGENT / script), *arguments),
+            cwd=folder,
+            request="",
+            environment=clean_environment(python.environment_prefix, python.path, passed=self.settings.test_env),
             limits=Limits(seconds=seconds, memory_bytes=self.settings.test_memory_mb * MIB),
             overlays=texts,
-            visible=(AGENT, python.path.parent, python.prefix, python.base_prefix, *python.import_paths),
+            visible=(AGENT, *needed_by(python)),
         )
-        told = Told(key, on_result)
-        ended = await self._cell.run(command, told.feed)
-        return told, ended
+
+    def relative(self, file: Path, judge: Judge) -> str:
+        """How the ids of the judge's tests name a file."""
+        return self._resolve(file).relative_to(judge.folder).as_posix()
 
     def _resolve(self, path: Path) -> Path:
         """The path as the tests see it: the workspace's own links followed, the file's kept."""
@@ -216,36 +400,6 @@ class Verifier:
 
     def _resolved(self, texts: Mapping[Path, str]) -> dict[Path, str]:
         return {self._resolve(path): text for path, text in texts.items()}
-
-    def _framework(self, paths: Sequence[Path], texts: Mapping[Path, str]) -> str:
-        if "pytest" in self.interpreter.frameworks:
-            return "pytest"
-        if all(_is_unittest(_text(path, texts)) for path in paths):
-            return "unittest"
-        raise self.interpreter.needs_pytest()
-
-    def _folder(self, paths: Sequence[Path], texts: Mapping[Path, str]) -> Path:
-        """Where tests are run from: the nearest folder around all of them with pytest's configuration, or the root."""
-        common = Path(os.path.commonpath([path.parent for path in paths]))
-        for folder in (common, *common.parents):
-            if folder == self.root or not folder.is_relative_to(self.root):
-                break
-            if any(mark in _text(folder / name, texts) for name, mark in _CONFIGURED.items()):
-                return folder
-        return self.root
-
-
-def _text(path: Path, texts: Mapping[Path, str]) -> str:
-    if path in texts:
-        return texts[path]
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _is_unittest(text: str) -> bool:
-    return "TestCase" in text and not re.search(r"^\s*(?:import|from)\s+pytest\b|^(?:async\s+)?def\s+test", text, re.M)
 
 
 __all__ = ["Verifier", "reach_statement"]

@@ -4,13 +4,13 @@ import pytest
 from promises.workspace import Workspace
 
 
-@pytest.fixture(params=["namespaces", "copy"])
+@pytest.fixture(params=["full", "partial", "limits-only"])
 def sandbox(request, monkeypatch) -> str:
-    """Both kinds of confinement; see `engine.verification.cell`."""
+    """All kinds of confinement; see `engine.verification.cell`."""
     from engine.verification import verifier
 
     opened = verifier.open_cell
-    monkeypatch.setattr(verifier, "open_cell", lambda root, _level="": opened(root, request.param))
+    monkeypatch.setattr(verifier, "open_cell", lambda root, *_, **rest: opened(root, request.param, **rest))
     return str(request.param)
 
 

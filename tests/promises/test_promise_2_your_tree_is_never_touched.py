@@ -27,7 +27,7 @@ async def test_what_tests_write_never_reaches_the_tree(workspace, sandbox):
     workspace.write("data/kept", "as it is")
     before = workspace.hashes()
     outcome = await workspace.implement(GOOD)
-    assert outcome.passed
+    assert outcome.passed, outcome.reason
     assert workspace.hashes() == before
 
 
@@ -39,7 +39,7 @@ async def test_what_candidates_write_never_reaches_the_tree(workspace, sandbox):
 
 
 async def test_absolute_paths_are_no_way_out(workspace):
-    """Holds in namespaces; a copy cannot promise it, and says so."""
+    """A copy cannot promise it, and says so."""
     before = workspace.hashes()
     body = f"    open({str(workspace.module)!r}, 'w').write('gone')\n" + GOOD
     await workspace.implement(body, strategy="greedy")
@@ -55,6 +55,6 @@ async def test_the_editors_unsaved_buffers_are_what_is_tested(workspace, sandbox
     workspace.buffers[workspace.root / "not_saved_yet.py"] = "SEPARATOR = '-'\n"
     body = "    from not_saved_yet import SEPARATOR\n    return SEPARATOR.join(title.lower().split())\n"
     outcome = await workspace.implement(body)
-    assert outcome.passed
+    assert outcome.passed, outcome.reason
     assert outcome.base == MODULE
     assert workspace.hashes() == before

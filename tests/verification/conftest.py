@@ -12,19 +12,19 @@ from textwrap import dedent
 import anyio
 import pytest
 
-from engine.config import Settings
+from engine.config import SANDBOX_LEVELS, Settings
+from engine.verification import namespaces, restricted
 from engine.verification.base import Baseline, Verdict
 from engine.verification.interpreter import Interpreter, probe
-from engine.verification.namespaces import why_not
 from engine.verification.nominate import nominate
 from engine.verification.verifier import Verifier, reach_statement
 
 
 def instrumented(text: str, names: Iterable[str]) -> str:
-    """`text` with the probe first in each function of these (qualified) names."""
+    """`text` with the probe first in each function of these (qualified) names, behind its docstring."""
     for name in names:
         line = f"    {reach_statement(name)}\n"
-        pattern = rf"^( *)((?:async )?def {name.rpartition('.')[2]}\(.*:)\n"
+        pattern = rf"^( *)((?:async )?def {name.rpartition('.')[2]}\(.*:)\n(?: *'''[^']*(?:'[^']+)*'''\n)?"
         text, count = re.subn(pattern, lambda found: found[0] + found[1] + line, text, flags=re.M)  # noqa: B023
         assert count, f"no function {name}"
     return text
@@ -84,14 +84,15 @@ def python() -> Interpreter:
 @pytest.fixture(scope="session")
 def levels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The kinds of cells that work on this machine."""
-    reason, _ = anyio.run(why_not, tmp_path_factory.mktemp("probe"))
-    return ["copy"] if reason else ["namespaces", "copy"]
+    root = tmp_path_factory.mktemp("probe")
+    reasons = {"full": anyio.run(namespaces.why_not, root)[0], "partial": anyio.run(restricted.why_not, root)}
+    return [level for level in SANDBOX_LEVELS if not reasons.get(level)]
 
 
-@pytest.fixture(params=["namespaces", "copy"])
+@pytest.fixture(params=SANDBOX_LEVELS)
 def level(request: pytest.FixtureRequest, levels: list[str]) -> str:
     if request.param not in levels:
-        pytest.skip("this machine does not allow user namespaces")
+        pytest.skip(f"the level {request.param} does not work on this machine")
     return str(request.param)
 
 

@@ -2,7 +2,7 @@
 
 import time
 
-from engine.verification.nominate import nomination
+from engine.verification.nominate import nomination, nominations
 
 
 def names(work, found):
@@ -97,3 +97,104 @@ def test_a_project_of_a_thousand_files_is_answered_quickly_once_it_was_read(proj
     found = nomination(work.root, {}, work.root / "lib.py", ["slug"])
     assert names(work, found) == ["tests/test_slug.py"]
     assert time.perf_counter() - started < 0.2  # a tenth of that on a quiet machine
+
+
+def test_a_fixture_or_a_helper_of_the_tests_that_mentions_the_target_counts_as_a_mention(project):
+    work = project(
+        {
+            "src/pile/words.py": "def slug(text): ...\n",
+            "tests/conftest.py": """
+                import pytest
+                from pile.words import slug
+                from tests.checking import check_all
+
+                @pytest.fixture(name="made")
+                def make_it():
+                    return slug("a")
+
+                @pytest.fixture
+                def twice(made):
+                    return made * 2
+
+                @pytest.fixture
+                def other():
+                    return 1
+                """,
+            "tests/checking.py": "from pile.words import slug\n\nclass Checks:\n    def go(self):\n        slug(1)\n",
+            "tests/test_direct.py": "from pile.words import slug",
+            "tests/test_fixture.py": "def test_it(made):\n    assert made\n",
+            "tests/deep/test_twice.py": "def test_it(twice):\n    assert twice\n",
+            "tests/test_other.py": "def test_it(other):\n    assert other\n",
+            "tests/test_helper.py": "from .checking import Checks\n\nclass TestIt(Checks):\n    pass\n",
+            "tests/test_same_word.py": "class Checks:\n    pass\n",
+            "elsewhere/test_out_of_its_reach.py": "def test_it(made):\n    pass\n",
+        }
+    )
+    found = nomination(work.root, {}, work.root / "src/pile/words.py", ["slug"])
+    assert names(work, found) == [
+        "tests/deep/test_twice.py", "tests/test_direct.py", "tests/test_fixture.py", "tests/test_helper.py",
+    ]  # fmt: skip
+    assert found.why == "name"
+
+
+def test_tests_that_reach_it_through_other_functions_come_next_then_the_importers_then_texts(project):
+    work = project(
+        {
+            "src/pile/__init__.py": "",
+            "src/pile/words.py": "def slug(text): ...\n",
+            "src/pile/page.py": "from .words import slug as made\n\ndef title(text):\n    return made(text)\n",
+            "src/pile/site.py": "from pile.page import title\n\nclass Site:\n    def show(self):\n        title(1)\n",
+            "src/pile/words_too.py": "from pile.words import *\n",
+            "tests/test_site.py": "from pile.site import Site\n",
+            "tests/test_title.py": "def test_it():\n    title = 1\n",
+            "tests/test_module.py": "import pile.words\n",
+            "tests/test_far.py": "from pile import words_too\n",
+            "tests/test_stranger.py": "import json\n",
+            "docs/usage.rst": "Words\n-----\n\n>>> slug('a b')\n'a-b'\n",
+            "docs/about.rst": "slug\n",
+        }
+    )
+    found = list(nominations(work.root, {}, work.root / "src/pile/words.py", ["slug"]))
+    assert [(each.why, names(work, each)) for each in found] == [
+        ("call", ["tests/test_site.py"]),
+        ("module", ["tests/test_module.py"]),
+        ("imports", ["tests/test_far.py"]),
+        ("text", ["docs/usage.rst"]),
+    ]
+
+
+def test_imports_over_several_lines_and_relative_ones_are_followed(project):
+    work = project(
+        {
+            "pile/words.py": "",
+            "pile/deep/part.py": "from ..words import (\n    first,\n    second,\n)\n",
+            "pile/tests/test_a.py": "from pile.deep import (\n    part,  # the one\n)\n",
+            "pile/tests/test_b.py": "from ..words import first\n",
+            "pile/tests/test_c.py": "from .words import first\n",
+        }
+    )
+    found = list(nominations(work.root, {}, work.root / "pile/words.py", ["hidden"]))
+    assert [(each.why, names(work, each)) for each in found] == [
+        ("module", ["pile/tests/test_b.py"]),
+        ("imports", ["pile/tests/test_a.py"]),
+    ]
+
+
+def test_five_thousand_files_are_followed_within_seconds_and_answered_at_once_when_a_test_mentions_it(project):
+    files = {
+        f"package{n % 90}/module{n}.py": f"import package{n % 7}.module{n % 7}\n\nvalue = {n}\n" for n in range(4_500)
+    }
+    files |= {f"tests/part{n % 10}/test_{n}.py": "def test_it():\n    pass\n" * 20 for n in range(500)}
+    work = project({**files, "tests/test_direct.py": "slug", "tests/test_far.py": "from package3 import module3"})
+    target = work.root / "package3/module3.py"
+    started = time.perf_counter()
+    assert names(work, nomination(work.root, {}, target, ["slug"])) == ["tests/test_direct.py"]
+    first = time.perf_counter() - started
+    started = time.perf_counter()
+    nomination(work.root, {}, target, ["slug"])
+    again = time.perf_counter() - started
+    started = time.perf_counter()
+    assert names(work, nomination(work.root, {}, target, ["hidden"])) == ["tests/test_far.py"]
+    through_all = time.perf_counter() - started
+    print(f"first {first:.2f} s, again {again:.2f} s, through all files {through_all:.2f} s")
+    assert first < 2.0 and again < 0.5 and through_all < 5.0  # a quarter of that on a quiet machine

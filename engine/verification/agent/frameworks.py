@@ -21,6 +21,18 @@ def run_pytest(request: dict[str, Any], reporter: Any, failure: Any) -> int:
     return int(pytest.main(args, plugins=[plugin]))
 
 
+def why_not_loaded(report: Any) -> str:
+    """The error that ended the loading of a file, in one line."""
+    info = getattr(getattr(report, "call", None), "excinfo", None)
+    error = info.value.__cause__ or info.value if info is not None else None  # pytest wraps the error of an import
+    if error is None or type(error).__name__ in ("CollectError", "UsageError"):
+        lines = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        return str((lines or report.longreprtext.strip().splitlines() or ["?"])[-1].lstrip("E").strip())
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {' '.join(text.split())}" if text.strip() else type(error).__name__
+
+
+ORDERING = ("randomly", "random_order", "pytest_order", "pytest_ordering", "order", "dependency", "depends")  # plug-ins
 LONGEST_PRINTED = 800  # characters of a failing test's own output that go with the failure
 
 # Options of the user's configuration that would keep the tests from being run each once, in this process, as asked.
@@ -29,7 +41,7 @@ NEUTRAL: dict[str, Any] = {
     "cov_source": [], "cov_fail_under": None, "no_cov": True,  # coverage
     "lf": False, "failedfirst": False, "newfirst": False, "stepwise": False, "stepwise_skip": False,
     "usepdb": False, "trace": False, "collectonly": False, "setuponly": False, "setupplan": False, "capture": "fd",
-    "xmlpath": None, "maxfail": 0, "continue_on_collection_errors": True,
+    "reruns": 0, "xmlpath": None, "maxfail": 0, "continue_on_collection_errors": True,
 }  # fmt: skip
 
 
@@ -37,7 +49,6 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
     """The plug-in that tells the results; one object for one session."""
     import pytest
 
-    expected = set(request["tests"])
     reach = reporter.reach
 
     def neutralise(options: Any) -> None:
@@ -50,28 +61,37 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
     class Plugin:
         def __init__(self) -> None:
             self.outcome, self.seconds, self.failure = "", 0.0, failure()
+            self.again = False  # a plug-in is going to run the test once more
             self.fixtures: dict[int, tuple[dict[str, None], dict[str, None]]] = {}
             self.ids: dict[str, list[str]] = {}
 
         @pytest.hookimpl(hookwrapper=True, tryfirst=True)
         def pytest_load_initial_conftests(self, early_config: Any) -> Wrapper:
             neutralise(early_config.known_args_namespace)
+            request["arrive"]("conftest")
             yield
 
         @pytest.hookimpl(hookwrapper=True)
         def pytest_cmdline_parse(self) -> Wrapper:
             neutralise((yield).get_result().option)
 
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_collection(self, session: Any) -> Wrapper:
+            request["arrive"]("collection")
+            if request["stop_at_first_failure"]:
+                session.config.option.maxfail = 1
+            yield
+
         @pytest.hookimpl(hookwrapper=True)
         def pytest_make_collect_report(self, collector: Any) -> Wrapper:
             reach.take()
+            if isinstance(collector, pytest.File):
+                reporter.start(collector.nodeid)
             report = (yield).get_result()
             reached, blocked = reach.take()
             file = collector.nodeid.partition("::")[0]
             if report.failed:
-                lines = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
-                message = (lines or report.longreprtext.strip().splitlines() or ["?"])[-1].lstrip("E").strip()
-                reporter.collection(file, [], reached, blocked, message, report.longreprtext)
+                reporter.collection(file, [], reached, blocked, why_not_loaded(report), report.longreprtext)
             elif reached:
                 reporter.collection(file, [], reached, blocked)
 
@@ -83,6 +103,11 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
             if gone:
                 config.hook.pytest_deselected(items=gone)
                 items[:] = kept
+            if request.get("first") and not any(map(config.pluginmanager.hasplugin, ORDERING)):
+                ranks = {file: rank for rank, file in enumerate(request["first"])}
+                items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+            if request.get("decoys"):
+                request["load"]("decoys.py").plant_items(pytest, items, request["decoys"])
             for item in kept:
                 self.ids.setdefault(item.nodeid.partition("::")[0], []).append(item.nodeid)
             for file, ids in self.ids.items():
@@ -93,6 +118,7 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
                 named = item.name.partition(".py::")[2] or item.name
                 if not any(named == name or named.endswith("." + name) for name in request["doctests"]):
                     return False
+            expected = request["tests"]
             return not expected or item.nodeid in expected or item.nodeid.partition("::")[0] + "::*" in expected
 
         @pytest.hookimpl(hookwrapper=True)
@@ -106,9 +132,28 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
                 kept.update({**earlier, **later})
 
         @pytest.hookimpl(tryfirst=True)
-        def pytest_runtest_logstart(self) -> None:
+        def pytest_runtest_logstart(self, nodeid: str) -> None:
             self.outcome, self.seconds, self.failure = "", 0.0, failure()
+            reporter.start(nodeid)
             reach.take()
+
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_setup(self, item: Any) -> Wrapper:
+            reporter.timer.start(item.nodeid)
+            yield
+            reporter.timer.stop()
+
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_call(self, item: Any) -> Wrapper:
+            reporter.timer.start(item.nodeid)
+            yield
+            reporter.timer.stop()
+
+        @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+        def pytest_runtest_teardown(self, item: Any) -> Wrapper:
+            reporter.timer.start(item.nodeid)
+            yield
+            reporter.timer.stop()
 
         @pytest.hookimpl(hookwrapper=True)
         def pytest_runtest_makereport(self, item: Any, call: Any) -> Wrapper:
@@ -116,15 +161,17 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
             report = (yield).get_result()
             if call.excinfo is not None and report.failed and not self.failure.message:
                 printed = f"\nprinted:\n{report.capstdout[-LONGEST_PRINTED:]}" if report.capstdout else ""
-                self.failure = failure(
-                    call.excinfo.exconly(tryshort=False), report.longreprtext + printed, call.excinfo.tb
-                )
+                message = call.excinfo.exconly(tryshort=False)
+                if call.excinfo.typename == "FixtureLookupError":  # its own text is only in the report
+                    lines = report.longreprtext.splitlines()
+                    message = next((line[1:].strip() for line in lines if line.startswith("E ")), message)
+                self.failure = failure(message, report.longreprtext + printed, call.excinfo.tb)
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logreport(self, report: Any) -> None:
             self.seconds += report.duration
             if report.outcome == "rerun":
-                self.outcome, self.failure = "", failure()
+                self.again, self.outcome, self.failure = True, "", failure()
                 return
             if report.failed:
                 if self.outcome not in ("failed", "error"):
@@ -141,6 +188,9 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_logfinish(self, nodeid: str) -> None:
+            if self.again and not self.outcome:
+                self.again = False
+                return
             reached, blocked = reach.take()
             known = getattr(getattr(self.item, "_fixtureinfo", None), "name2fixturedefs", {})
             for definitions in known.values():
@@ -170,6 +220,7 @@ def run_unittest(request: dict[str, Any], reporter: Any, failure: Any) -> int:
         if top not in sys.path:
             sys.path.insert(0, top)
         reporter.reach.take()
+        reporter.start(file)
         try:
             module = importlib.import_module(name)
             tests = [test for test in flatten(loader.loadTestsFromModule(module)) if not expected
@@ -182,6 +233,9 @@ def run_unittest(request: dict[str, Any], reporter: Any, failure: Any) -> int:
         loaded += tests  # the suite forgets each one that it has run
         reporter.collection(file, [test.id() for test in tests], *reporter.reach.take())
 
+    if request.get("decoys"):
+        loaded += request["load"]("decoys.py").plant_cases(request["decoys"])
+        suite.addTests(loaded[-len(request["decoys"]) :])
     result = make_result(unittest, reporter, failure)
     result.failfast = request["stop_at_first_failure"]
     suite.run(result)
@@ -227,8 +281,11 @@ def make_result(unittest: Any, reporter: Any, failure: Any) -> Any:
                 old.update(new)
             self.note("passed")
             self.started = time.perf_counter()
+            reporter.start(test.id())
+            reporter.timer.start(test.id())
 
         def stopTest(self, test: Any) -> None:
+            reporter.timer.stop()
             super().stopTest(test)
             reached, blocked = reporter.reach.take()
             shared = self.shared[f"{type(test).__module__}.{type(test).__qualname__}"]

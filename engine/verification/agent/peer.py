@@ -1,0 +1,201 @@
+"""Calls between the two processes of a split run (standard library alone, CPython 3.9+).
+
+Either side may call the other while it waits for an answer: the tests call the target, which may call back a function
+that a test has given it.  One conversation at a time; what comes from the other side is data, never code.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from typing import Any, Callable, NoReturn, Optional
+
+Names = tuple[str, str]  # a module's name and a qualified name in it
+
+
+def has_handles(message: dict[str, Any]) -> bool:
+    """Whether a request refers to callables or iterators, so that asking it again is not the same."""
+    text = repr(message)
+    return any(mark in text for mark in ("'callable'", "'iterator'", "'yours'"))
+
+
+class Peer:
+    """One end of the conversation.
+
+    Args:
+        plain: the module `plain`, however it was loaded.
+        me: "tests" or "candidate".
+        exports: functions that the other side may call by name.
+        find_class, find_exception: what a class's name means to this side, or None.
+        sentinel, find_sentinel: see `plain.Codec`.
+        around: makes a context for each call served by name; what it gives goes with the answer.
+        heard: takes what the other side's `around` gave.
+    """
+
+    def __init__(
+        self, plain: Any, me: str, descriptor: int, exports: dict[str, Callable[..., Any]], *,
+        find_class: Callable[[str, str], Optional[type]], find_exception: Callable[[str, str], Optional[type]],
+        sentinel: Callable[[Any], Optional[Names]], find_sentinel: Callable[[str, str], Any],
+        around: Optional[Callable[[], Any]] = None, heard: Optional[Callable[[Any], None]] = None,
+    ) -> None:  # fmt: skip
+        self._plain = plain
+        self.pipe = plain.Pipe(descriptor)
+        self.codec = plain.Codec(me, find_class, self._stand_in, sentinel, find_sentinel)
+        self.exports = exports
+        self._find_exception = find_exception
+        self._around, self._heard = around, heard
+        self._lock = threading.RLock()
+        self.seconds: Optional[float] = None  # bounds the wait for an answer
+        self.last: tuple[dict[str, Any], dict[str, Any]] = ({}, {})  # the last request and its answer
+
+    # -- asking
+
+    def request(
+        self, what: str, target: Any, args: tuple[Any, ...] = (), kwargs: Optional[dict[str, Any]] = None, *,
+        rehearse: bool = False,
+    ) -> Any:  # fmt: skip
+        """Call `target`, a name or a handle of the other side, or ask an iterator for its next item.
+
+        Args:
+            rehearse: ask once before, and pass over that answer; not if handles are among the arguments.
+
+        Raises: NotPlain, Gone, or what the other side raised.
+        """
+        out = self._plain.Outgoing(self.codec)
+        message = {
+            "ask": what,
+            "target": target,
+            "args": [out.value(value) for value in args],
+            "kwargs": [[str(name), out.value(value)] for name, value in (kwargs or {}).items()],
+        }
+        message["objects"] = out.objects()
+        with self._lock:
+            if rehearse and not has_handles(message):
+                self.ask(message)
+            answer = self.ask(message)
+            self.last = (message, answer)
+        return self._understand(answer, out.numbered, message["objects"])
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a request as it is and return its answer, serving what is asked of this side meanwhile."""
+        self.pipe.send(message)
+        while True:
+            received: dict[str, Any] = self.pipe.receive(self.seconds)
+            if "ask" not in received:
+                return received
+            self.pipe.send(self.serve(received))
+
+    def _understand(self, answer: dict[str, Any], numbered: dict[int, Any], sent: dict[str, Any]) -> Any:
+        plain = self._plain
+        if "not plain" in answer:
+            raise plain.NotPlain(str(answer["not plain"])[:300])
+        try:
+            incoming = plain.Incoming(self.codec, answer["objects"], numbered, sent)
+            if self._heard is not None and "heard" in answer:
+                self._heard(answer["heard"])
+            if "stop" in answer:
+                raise StopIteration(incoming.value(answer["stop"]))
+            if "raised" in answer:
+                self._raise(answer["raised"], incoming)
+            return incoming.value(answer["value"])
+        except KeyError as error:
+            if "value" in answer or "raised" in answer:
+                raise
+            raise plain.Gone(f"an answer lacks {error}") from None
+
+    def _raise(self, told: Any, incoming: Any) -> NoReturn:
+        """Raise the nearest class that this side knows; one it does not know cannot be expected by its code."""
+        try:
+            names, args, state, text = told["classes"], told["args"], told["state"], str(told["text"])[:300]
+            known = (self._find_exception(str(module), str(name)) for module, name in names)
+            kind = next((each for each in known if each is not None), None)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._plain.Gone(f"an exception cannot be rebuilt: {error}") from None
+        if kind is None or args is None:
+            raise self._plain.NotPlain(f"an exception: {text}")
+        values = [incoming.value(value) for value in args]
+        raised = kind.__new__(kind, *values)
+        raised.args = tuple(values)
+        for name, value in state or ():
+            if not str(name).startswith("__"):
+                raised.__dict__[str(name)] = incoming.value(value)
+        raise raised
+
+    def _stand_in(self, kind: str, number: int, name: str) -> Any:
+        if kind == "callable":
+
+            def function(*args: Any, **kwargs: Any) -> Any:
+                return self.request("call", number, args, kwargs)
+
+            function.__name__ = function.__qualname__ = name
+            return function
+
+        def iterator() -> Generator[Any, None, Any]:
+            while True:
+                try:
+                    item = self.request("next", number)
+                except StopIteration as stop:
+                    return stop.value
+                yield item
+
+        return iterator()
+
+    # -- serving
+
+    def serve(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request of the other side."""
+        plain = self._plain
+        try:
+            incoming = plain.Incoming(self.codec, message["objects"])
+            args = [incoming.value(value) for value in message["args"]]
+            kwargs = {str(name): incoming.value(value) for name, value in message["kwargs"]}
+            target = message["target"]
+            if type(target) is str and target not in self.exports:
+                return {"not plain": f"{target}, which exists only while another function runs"}
+            function: Any = self.exports[target] if type(target) is str else self.codec.own(target)
+        except (KeyError, ValueError, TypeError) as error:
+            raise plain.Gone(f"a request cannot be understood: {error!r}") from None
+        except plain.NotPlain as error:
+            return {"not plain": str(error)}
+        heard: list[Any] = []
+        known, first = incoming.numbered, max(incoming.numbered, default=-1) + 1
+        try:
+            if message["ask"] == "next":
+                value = next(function)
+            elif self._around is not None and type(target) is str:
+                with self._around() as heard:
+                    value = function(*args, **kwargs)
+            else:
+                value = function(*args, **kwargs)
+        except StopIteration as stop:
+            return self._answer("stop", stop.value, known, first, heard)
+        except plain.Gone:
+            raise
+        except plain.NotPlain as error:  # of a call back to the other side
+            return {"not plain": str(error)}
+        except BaseException as error:
+            return self._answer("raised", error, known, first, heard)
+        return self._answer("value", value, known, first, heard)
+
+    def _answer(self, what: str, value: Any, known: dict[int, Any], first: int, heard: list[Any]) -> dict[str, Any]:
+        plain = self._plain
+        out = plain.Outgoing(self.codec, known, first)
+        try:
+            told = self._exception(value, out) if what == "raised" else out.value(value)
+            return {what: told, "objects": out.objects(), "heard": list(heard)}
+        except plain.NotPlain as error:
+            return {"not plain": str(error)}
+
+    def _exception(self, error: BaseException, out: Any) -> dict[str, Any]:
+        classes = [[kind.__module__, kind.__qualname__] for kind in type(error).__mro__ if kind is not object]
+        try:
+            args: Optional[list[Any]] = [out.value(value) for value in error.args]
+        except self._plain.NotPlain:
+            args = None
+        state = []
+        for name, value in getattr(error, "__dict__", {}).items():
+            try:
+                state.append([name, out.value(value)])
+            except self._plain.NotPlain:
+                continue  # an attribute that no test can have compared with plain data
+        return {"classes": classes, "args": args, "state": state, "text": f"{type(error).__name__}: {error}"[:300]}

@@ -1,0 +1,204 @@
+"""The strict way, for a text that has passed: is it the answers that pass, or something done to the tests?
+
+1. Split: the tests call the implementation in another process; what passes there can only have answered right.  One
+   that was seen to answer the same input differently is called twice each time: the answer must not hang on the count.
+2. Where arguments or results are no plain data, a twin: the user's tests with other expectations.  What still passes is
+   no implementation.
+3. Fresh runs of the tests on exactly the text, with planted tests that cannot pass; more of them where the
+   implementation was seen to answer the same input differently.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from attrs import evolve, field, frozen
+
+from engine.languages.base import Language, Target
+from engine.tasks import both
+from engine.verification.base import Judge, TestOutcome, Verdict
+from engine.verification.split import Split
+from engine.verification.verifier import Verifier
+
+FRESH_RUNS = 2
+MORE_FRESH_RUNS = 6  # for one that answers unsteadily: a coin falls as wanted so often by chance once in 64 times
+SPLIT_FACTOR = 3.0  # a call across processes takes longer
+
+DecidedBy = Literal["split", "twin", "tests", "trusting your command"]
+
+# What tests share with the implementation besides arguments and results, when both are in one process.
+_SHARED = re.compile(
+    r"monkeypatch|mock|\bpatch\b|seed\(|setstate|environ|chdir|tmp_?path|tmpdir|tempfile|freez|caplog|assertLogs|"
+    r"\btime\.|\.now\(|\.today\(|\bopen\(|std(?:in|out|err)|redirect_|capfd|getrefcount|weakref|gc\.|tracemalloc|"
+    r"recursionlimit|cache_info|cache_clear|import_module|reload\(|sys\.modules|setlocale|getcontext|localcontext"
+)
+
+
+@frozen
+class Strict:
+    """What came of it.
+
+    Attributes:
+        reason: why it is not accepted; empty if it is.
+        verdict: of the last fresh run, or the one that spoke against it.
+        decided_by: `split` or `twin`; `tests` where neither could be had, and the tests alone had to decide; `trusting
+            your command` where these are run by a command of the user's own.
+        undecided: tests that a twin could not turn around.
+        suspicion: why it may be fitted to the tests, though it passes; empty if nothing points to that.
+        cpu_seconds: of all runs.
+    """
+
+    reason: str
+    verdict: Verdict
+    decided_by: DecidedBy
+    undecided: tuple[str, ...] = ()
+    suspicion: str = ""
+    cpu_seconds: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        return not self.reason
+
+
+@frozen
+class Case:
+    """A text that has passed, and what it has to be judged again with.
+
+    Attributes:
+        before: the document as it was, with the target unimplemented or otherwise implemented.
+        after: the document with the implementation in it.
+        texts: unsaved texts of other files, by absolute path.
+        read: the text of a test file, as the tests see it.
+        nominated: test files besides the judge's that may hold expectations.
+    """
+
+    verifier: Verifier
+    language: Language
+    target: Target
+    judge: Judge
+    before: str
+    after: str
+    texts: Mapping[Path, str]
+    read: Callable[[Path], str]
+    time_limit: float
+    nominated: Sequence[Path] = field(default=())
+
+    async def decide(self) -> Strict:
+        """Decide.  Raises: SandboxError: a cell could not be set up."""
+        split, fresh = await both(self._split, self._fresh)
+        runs = [fresh, *([split.verdict] if split else [])]
+        decided_by: DecidedBy = "trusting your command" if self.judge.framework == "command" else "tests"
+        undecided: tuple[str, ...] = ()
+        reason = fresh.reason
+        unsteady = split is not None and split.unsteady > 0
+        if not reason and split is not None and split.verdict.passed and split.applies:
+            decided_by = "split"
+            if unsteady and split.with_arguments:
+                twice = await self._split(twice=True)
+                runs += [twice.verdict] if twice else []
+                if twice is not None and twice.applies and not twice.verdict.passed:
+                    reason = "it answers by how often it was called, not by what it was asked"
+        elif not reason and split is not None and split.applies and not self._shares_more_than_data():
+            decided_by = "split"
+            reason = f"it passes only in the tests' own process, not called from there: {split.verdict.reason}"
+        elif not reason:
+            twin, undecided, reason = await self._twin()
+            runs += [twin] if twin else []
+            decided_by = "twin" if twin else decided_by
+        for _ in range((MORE_FRESH_RUNS if unsteady else FRESH_RUNS) - 1):
+            if reason:
+                break
+            fresh = await self._fresh()
+            runs.append(fresh)
+            reason = f"it does not pass every time: {fresh.reason}" if fresh.reason else ""
+        return Strict(
+            reason, fresh, decided_by, undecided, _suspicion(split), sum(verdict.cpu_seconds for verdict in runs)
+        )
+
+    async def _fresh(self) -> Verdict:
+        texts = {**self.texts, self.target.path: self.after}
+        return await self.verifier.run(self.judge, texts, time_limit=self.time_limit, fresh=True, decoys=True)
+
+    async def _split(self, *, twice: bool = False) -> Split | None:
+        caller = self.language.caller(self.before, self.target)
+        callee = self.language.callee(self.after, self.target)
+        if caller is None or callee is None or self.judge.framework == "command" or self.judge.doctests:
+            return None
+        path = self.target.path
+        return await self.verifier.split(
+            self.judge,
+            {**self.texts, path: caller},
+            {**self.texts, path: callee},
+            target=path,
+            nominated=self.nominated,
+            twice=twice,
+            time_limit=SPLIT_FACTOR * self.time_limit,
+        )
+
+    def _shares_more_than_data(self) -> bool:
+        """Whether an honest implementation may fail a split run: the tests reach into its process, or other parts of
+        its module were changed along with the target.
+        """
+        if not self.language.rest_is_kept(self.before, self.after, self.target):
+            return True
+        return any(_SHARED.search(self.read(file)) for file in self._test_files())
+
+    def _test_files(self) -> list[Path]:
+        """The judge's files, and what they are set up by."""
+        folders = {folder for file in self.judge.files for folder in file.parents}
+        return [*self.judge.files, *(folder / "conftest.py" for folder in folders)]
+
+    async def _twin(self) -> tuple[Verdict | None, tuple[str, ...], str]:
+        """The twin's verdict (None if no test can be turned around), tests it leaves undecided, and what speaks
+        against the implementation.
+        """
+        seed = secrets.randbits(32)
+        texts = {**self.texts, self.target.path: self.after}
+        names: dict[str, frozenset[str]] = {}
+        if self.judge.doctests:
+            twin = self.language.twin_doctest(self.after, self.judge.doctests, seed)
+            texts[self.target.path] = twin.text
+            decided = set(self.judge.tests) if twin.decided >= set(self.judge.doctests) else set()
+        else:
+            for file in self.judge.files:
+                twin = self.language.twin(self.read(file), self.target.names, seed)
+                texts[file] = twin.text
+                names[self.verifier.relative(file, self.judge)] = twin.decided
+            decided = {test for test in self.judge.tests if _is_decided(test, names)}
+        undecided = tuple(test for test in self.judge.tests if test not in decided)
+        if not decided or self.judge.framework == "command":
+            return None, undecided, ""
+        judge = evolve(self.judge, tests=tuple(test for test in self.judge.tests if test in decided))
+        verdict = await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True)
+        failed = {TestOutcome.FAILED, TestOutcome.ERROR}
+        for result in verdict.results:
+            if result.outcome not in failed:
+                what = "passes" if result.passed else f"ends {result.id} as {result.outcome} in"
+                return verdict, undecided, f"it {what} tests that contradict the user's ({result.id})"
+        return verdict, undecided, ""
+
+
+def _is_decided(test: str, names: Mapping[str, frozenset[str]]) -> bool:
+    """Whether the test with this id (`tests/test_a.py::TestC::test_y[1]`, `tests.test_a.TestC.test_y`) was turned."""
+    file, separator, rest = test.partition("::")
+    if separator:
+        return rest.partition("[")[0].replace("::", ".") in names.get(file, ())
+    return any(test.endswith(f".{name}") for found in names.values() for name in found)
+
+
+def _suspicion(split: Split | None) -> str:
+    if split is None or not split.alike:
+        return ""
+    answer = f"answered {split.alike}"
+    if split.alike == "known":
+        answer = "gave one of the answers that the tests expect of their own"
+    elif split.alike.startswith("raised "):
+        answer = split.alike
+    return f"on {split.asked} inputs near those of the tests it always {answer}"
+
+
+__all__ = ["Case", "Strict"]
