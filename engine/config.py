@@ -44,7 +44,19 @@ class Settings:
     endpoint: str = _setting(
         "", "Base URL of an OpenAI-compatible server to use instead of the local host, such as http://gpu-box:8000/v1."
     )
-    endpoint_key_env: str = _setting("", "Name of the environment variable that holds the endpoint's key.")
+    endpoints: tuple[str, ...] = _setting(
+        (),
+        "Several such servers, as a pool that shares the samples of a run; `unix:/path` is one on a Unix socket.  "
+        "What a server that goes away has begun is sampled again on another.",
+    )
+    last_resort: str = _setting(
+        "local",
+        "What samples when none of `endpoints` can be used. `local`: this machine's own model host. `none`: nothing.",
+        choices=("local", "none"),
+    )
+    endpoint_key_env: str = _setting(
+        "", "Name of the environment variable that holds the endpoint's key; all of `endpoints` get the same."
+    )
     python: str = _setting("", "Python that runs your tests; empty: found from the editor, the environment and .venv.")
     strategy: str = _setting("full", "How candidates are searched for.", choices=STRATEGIES)
     candidates: int = _setting(8, "At most this many candidates are tried in one run.", least=1)
@@ -87,6 +99,11 @@ class Settings:
     cpu_watts: float = _setting(
         10.0, "Power of one busy core in watts, for the energy estimate where no meter can be read.", least=0
     )
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """All servers that are set instead of the local host, `endpoint` first; empty: the local host is meant."""
+        return tuple(dict.fromkeys(filter(None, (self.endpoint, *self.endpoints))))
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Settings:

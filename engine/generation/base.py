@@ -7,6 +7,18 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from engine.errors import GenerationError
+
+
+class LostError(GenerationError):
+    """The server went away or fails as a whole: the same request may do elsewhere, or there again later.
+
+    Attributes:
+        silent: it was there, but did not say anything for too long.
+    """
+
+    silent = False
+
 
 @frozen
 class Message:

@@ -21,6 +21,10 @@ def make_generator(settings: Settings) -> Generator:
         from engine.generation.scripted import ScriptedGenerator
 
         return ScriptedGenerator.load(Path(script))
+    if settings.endpoints:
+        from engine.generation.pool import PoolGenerator
+
+        return PoolGenerator.of(settings)
     if settings.endpoint:
         from engine.generation.openai import OpenAIGenerator
 

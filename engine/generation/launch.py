@@ -23,6 +23,8 @@ from engine.errors import HostError
 PROTOCOL = 1  # what client and host agree on beyond the OpenAI protocol; part of the socket's name
 LONGEST_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 to 108
 LOG_LINES = 4
+MEMORY_SHORT = "memory"
+_EXIT_REASONS = {3: "model", 4: MEMORY_SHORT}  # the host's `error_code`, for one that ended before it was asked
 
 
 def socket_path(model: Path, settings: Settings) -> Path:
@@ -103,6 +105,25 @@ def start_host(model: Path, name: str, path: Path, settings: Settings) -> subpro
     # Reaped as soon as it ends, however long this process lives.
     threading.Thread(target=process.wait, name="host-reaper", daemon=True).start()
     return process
+
+
+def end_hosts(path: Path) -> None:
+    """Kill the host that serves `path` and does not answer any more; its clients get a fresh one."""
+    import psutil  # slow to load, and hardly ever needed
+
+    for process in psutil.process_iter():
+        try:
+            arguments = process.cmdline()
+            if "engine.host" in arguments and str(path) in arguments:
+                process.kill()
+                process.wait(10)
+        except psutil.Error:  # it has ended, or is not ours
+            continue
+
+
+def reason(exit_code: int) -> str | None:
+    """What kind of trouble a host ended with, as far as its exit code says."""
+    return _EXIT_REASONS.get(exit_code)
 
 
 def log_path(path: Path) -> Path:

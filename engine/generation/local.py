@@ -1,8 +1,9 @@
-"""The local model host as a `Generator`: found if one runs, started if none does, and started afresh when it died."""
+"""The local model host as a `Generator`: found if one runs, started if none does, replaced when it died or hangs."""
 
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -11,22 +12,33 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import httpx
-from attrs import define
+from attrs import define, field
 from filelock import FileLock, Timeout
 
 from engine.config import Settings
-from engine.errors import GenerationError, HostError
-from engine.generation.base import GeneratorInfo, Piece, SampleRequest
-from engine.generation.launch import last_words, log_path, socket_path, start_host
+from engine.errors import HostError
+from engine.generation.again import persistently
+from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest
+from engine.generation.endpoints import unix_client
+from engine.generation.launch import MEMORY_SHORT, end_hosts, last_words, log_path, reason, socket_path, start_host
 from engine.generation.openai import OpenAIGenerator
 from engine.models import store
 
 START_SECONDS = 600.0  # the largest models take minutes from a slow disk
-SILENCE_SECONDS = 60.0  # the host says every few seconds that it lives
+SILENCE_SECONDS = 20.0  # the host says every 5 seconds that it lives
+HEALTH_SECONDS = 10.0  # it answers this within milliseconds
+MOST_SILENCES = 2  # in a row; then it hangs
+MOST_TRIES = 3  # of one sample
+MOST_REPLACED = 4  # hosts, within
+REPLACED_SECONDS = 300.0  # of each other; then what kills them would kill the next one, too
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 
 Progress = Callable[[str], None]
+
+
+class _SilentError(Exception):
+    """A host is there, and does not answer."""
 
 
 @define
@@ -37,6 +49,22 @@ class _Connection:
     socket: Path
     client: httpx.AsyncClient
     generator: OpenAIGenerator
+
+
+@define
+class _Spent:
+    """CPU time of the host in use, as told last, and of those that it replaced; and when it replaced them."""
+
+    pid: int = 0
+    seconds: float = 0.0
+    before: float = 0.0
+    replaced: list[float] = field(factory=list)
+
+    def learn(self, health: dict[str, Any]) -> None:
+        if self.pid not in (0, health["pid"]):
+            self.before += self.seconds
+            self.replaced.append(time.monotonic())
+        self.pid, self.seconds = int(health["pid"]), float(health["cpu_seconds"])
 
 
 class LocalGenerator:
@@ -51,6 +79,7 @@ class LocalGenerator:
         self._progress = progress
         self._connection: _Connection | None = None
         self._preparing = anyio.Lock()
+        self._spent = _Spent()
 
     async def prepare(self) -> GeneratorInfo:
         """Make sure that a host runs and has loaded the model.
@@ -62,48 +91,55 @@ class LocalGenerator:
         async with self._preparing:
             connection = await self._connect()
             health = await self._ready(connection)
-            device = health.get("device", "CPU")
+            self._spent.learn(health)
             details = {
                 "file": str(connection.model.path),
-                "threads": str(health.get("threads", "")),
+                "threads": str(health.get("most_threads", "")),
                 "context_tokens": str(health.get("context_tokens", "")),
                 "host_pid": str(health.get("pid", "")),
             }
-            return GeneratorInfo(connection.model.name, f"this machine (llama.cpp, {device})", details)
+            how = ", ".join(filter(None, ("llama.cpp", health.get("device", "CPU"), health.get("note"))))
+            return GeneratorInfo(connection.model.name, f"this machine ({how})", details)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
-        """Stream one sample.  A host that has gone since is started once more, as long as nothing was sampled.
+        """Stream one sample.  When the host dies or hangs meanwhile, a fresh one samples it again.
 
         Raises:
-            HostError: the host died in the middle, or again.
+            HostError: it could not be started again, or died each time.
         """
         if self._connection is None:
             await self.prepare()
-        again = True
-        while True:
-            connection = self._connection
-            assert connection is not None  # noqa: S101 - `prepare` has set it
-            started = False
-            try:
-                async with aclosing(connection.generator.sample(request)) as pieces:
-                    async for piece in pieces:
-                        started = True
-                        yield piece
-                return
-            except GenerationError as error:
-                if not isinstance(error.__cause__, httpx.TransportError):
-                    raise
-                if started or not again or isinstance(error.__cause__, httpx.TimeoutException):
-                    raise self._died(connection.socket) from error
-            again = False
+        losses = 0
+
+        def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
+            assert self._connection is not None  # noqa: S101 - `prepare` has set it
+            return self._connection.generator.sample(request)
+
+        async def mend(error: LostError) -> None:
+            nonlocal losses
+            losses += 1
+            lately = [at for at in self._spent.replaced if at > time.monotonic() - REPLACED_SECONDS]
+            if losses == MOST_TRIES or len(lately) >= MOST_REPLACED:
+                raise self._died() from error
+            self._progress("the model host was lost; starting it afresh")
             await self.prepare()
 
+        async with aclosing(persistently(request, attempt, mend)) as pieces:
+            async for piece in pieces:
+                yield piece
+
     async def cpu_seconds(self) -> float | None:
-        """CPU time of the host's process; None while there is none."""
+        """CPU time of the host's process, and of those that it replaced; None while there is none."""
         if self._connection is None:
             return None
-        health = await self._health(self._connection.client)
-        return float(health["cpu_seconds"]) if health else None
+        try:
+            health = await self._health(self._connection.client)
+        except _SilentError:
+            return None
+        if health is None:
+            return None
+        self._spent.learn(health)
+        return self._spent.before + self._spent.seconds
 
     async def aclose(self) -> None:
         """Close the connections; the host stays until it has been idle for long enough."""
@@ -118,12 +154,7 @@ class LocalGenerator:
             if self._connection.socket == path:
                 return self._connection
             await self.aclose()  # the model's file was replaced meanwhile
-        client = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(path)),
-            base_url="http://localhost/v1/",
-            timeout=httpx.Timeout(SILENCE_SECONDS, pool=None),
-            trust_env=False,
-        )
+        client = unix_client(path, timeout=httpx.Timeout(SILENCE_SECONDS, pool=None))
         generator = OpenAIGenerator(client, model=model.name, where="The model host", own=True)
         self._connection = _Connection(model, path, client, generator)
         return self._connection
@@ -134,59 +165,81 @@ class LocalGenerator:
         starting = FileLock(path.with_suffix(".start"), thread_local=False)
         process: subprocess.Popen[bytes] | None = None
         said = ""
+        silences = 0
         try:
             with anyio.fail_after(START_SECONDS):
                 while True:
-                    health = await self._health(connection.client)
+                    try:
+                        health = await self._health(connection.client)
+                    except _SilentError:
+                        silences += 1
+                        if silences >= MOST_SILENCES and _acquired(starting):
+                            self._progress("the model host hangs; ending it")
+                            await anyio.to_thread.run_sync(end_hosts, path)
+                            process, silences = None, 0
+                        continue
+                    silences = 0
                     if health and health["status"] == "ok":
                         return health
                     if health and health.get("error"):
-                        raise self._not_started(connection, str(health["error"]))
+                        raise self._not_started(connection, str(health["error"]), health.get("error_code"))
                     if process is not None and process.poll() is not None and health is None:
                         if process.returncode != 0:
-                            raise self._not_started(connection, last_words(path))
+                            raise self._not_started(connection, last_words(path), reason(process.returncode))
                         process = None  # it met another host, which starts, ends or hangs: give that one time
                         await anyio.sleep(RETRY_SECONDS)
                         continue
-                    if (
-                        health is None
-                        and process is None
-                        and _acquired(starting)  # nobody else is starting one now,
-                        and await self._health(connection.client) is None  # nor has somebody just done so
-                    ):
+                    if health is None and process is None and _acquired(starting):  # nobody else is starting one now,
+                        if await self._somebody(connection.client):  # but somebody has just done so
+                            continue
                         process = start_host(connection.model.path, connection.model.name, path, self._settings)
                     message = f"loading {connection.model.name}" if health else "starting the model host"
                     if message != said:
                         self._progress(said := message)
                     await anyio.sleep(POLL_SECONDS)
         except TimeoutError as error:
-            raise self._not_started(connection, f"it was not ready after {START_SECONDS:.0f} seconds") from error
+            why = f"it was not ready after {START_SECONDS:.0f} seconds"
+            raise self._not_started(connection, why, None) from error
         finally:
             starting.release()
 
     @staticmethod
     async def _health(client: httpx.AsyncClient) -> dict[str, Any] | None:
-        """What the host says of itself; None if nothing answers."""
+        """What the host says of itself; None if nobody is there."""
         try:
-            reply = await client.get("http://localhost/health", timeout=10.0)
+            reply = await client.get("http://localhost/health", timeout=HEALTH_SECONDS)
             health = reply.json()
+        except httpx.TimeoutException as error:
+            raise _SilentError from error
         except (httpx.TransportError, ValueError):
             return None
         return health if isinstance(health, dict) else None
 
-    @staticmethod
-    def _not_started(connection: _Connection, why: str) -> HostError:
-        return HostError(
-            f"The model host could not be started: {why}",
-            remedy=f"Check the model with `greenfinch models verify {connection.model.name}`;"
-            f" the host's log is {log_path(connection.socket)}.",
-        )
+    async def _somebody(self, client: httpx.AsyncClient) -> bool:
+        try:
+            return await self._health(client) is not None
+        except _SilentError:
+            return True
 
     @staticmethod
-    def _died(path: Path) -> HostError:
+    def _not_started(connection: _Connection, why: str, code: str | None) -> HostError:
+        model = connection.model
+        remedy = f"Check or replace the file {model.path}"
+        if code == MEMORY_SHORT:
+            remedy = "End other programs, or choose a smaller model"
+        elif model.entry is not None:
+            remedy = f"Check the model with `greenfinch models verify {model.name}`"
         return HostError(
-            f"The model host died while it was sampling: {last_words(path)}",
-            remedy=f"It is started afresh with the next attempt; its log is {log_path(path)}.",
+            f"The model host could not be started: {why.rstrip('.')}.",
+            remedy=f"{remedy}; the host's log is {log_path(connection.socket)}.",
+        )
+
+    def _died(self) -> HostError:
+        assert self._connection is not None  # noqa: S101 - a sample of it was lost
+        path = self._connection.socket
+        return HostError(
+            f"The model host was lost again and again while it was sampling: {last_words(path)}",
+            remedy=f"Its log is {log_path(path)}.",
         )
 
 

@@ -7,20 +7,18 @@ take it; those that start the reply anew are recognised by their repeating it, a
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncGenerator
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
 from engine.config import Settings
-from engine.errors import ConfigError, GenerationError
-from engine.generation.base import GeneratorInfo, Piece, SampleRequest, Usage
+from engine.errors import GenerationError
+from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest, Usage
+from engine.generation.endpoints import CONNECT_SECONDS, SILENCE_SECONDS, connect
 from engine.generation.sse import EventReader
 
-CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 300.0  # a busy server may read a long prompt before its first word
+_BUSY = 429
 
 
 class OpenAIGenerator:
@@ -41,34 +39,19 @@ class OpenAIGenerator:
         self._extras = not own
 
     @classmethod
-    def remote(cls, settings: Settings) -> OpenAIGenerator:
-        """The server that `settings.endpoint` names.
+    def remote(cls, settings: Settings, endpoint: str = "", *, silence: float = SILENCE_SECONDS) -> OpenAIGenerator:
+        """The server at `endpoint`, or at the one that `settings.endpoint` names.
 
         Raises:
-            ConfigError: the endpoint is no URL, or the variable that should hold its key is not set.
+            ConfigError: the endpoint cannot be used, or the variable that should hold its key is not set.
         """
-        url = urlsplit(settings.endpoint)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError(
-                f"The endpoint {settings.endpoint!r} is not a URL.",
-                remedy="Set it to the server's base URL, such as http://gpu-box:8000/v1.",
-            )
-        headers = {}
-        if name := settings.endpoint_key_env:
-            if not os.environ.get(name):
-                raise ConfigError(
-                    f"The environment variable {name}, which should hold the endpoint's key, is not set.",
-                    remedy=f"Set {name}, or change the setting endpoint_key_env.",
-                )
-            headers["Authorization"] = f"Bearer {os.environ[name]}"
-        client = httpx.AsyncClient(
-            base_url=settings.endpoint.rstrip("/") + "/",
-            headers=headers,
-            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS, pool=None),
-        )
-        return cls(
-            client, model="" if settings.model == "auto" else settings.model, where=url.netloc.rpartition("@")[2]
-        )
+        client, where = connect(endpoint or settings.endpoint, settings.endpoint_key_env, silence=silence)
+        return cls(client, model="" if settings.model == "auto" else settings.model, where=where)
+
+    @property
+    def where(self) -> str:
+        """How the server is called towards the user."""
+        return self._where
 
     async def prepare(self) -> GeneratorInfo:
         """Ask the server for its models; a server that has no such list passes if the model is named."""
@@ -98,7 +81,12 @@ class OpenAIGenerator:
         return GeneratorInfo(self._model, self._where, {"protocol": "openai"})
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
-        """Stream one sample; closing the iterator closes the connection, which ends the sample at the server."""
+        """Stream one sample; closing the iterator closes the connection, which ends the sample at the server.
+
+        Raises:
+            LostError: the server went away, or says that it cannot serve for now.
+            GenerationError: it refused the request.
+        """
         if not self._model:
             await self.prepare()
         try:
@@ -161,14 +149,17 @@ class OpenAIGenerator:
             remedy = "Check the key: the setting endpoint_key_env names the variable that holds it."
         elif self._own:
             remedy = ""
-        return GenerationError(f"{self._where} refused the request ({status}): {message}", remedy=remedy)
+        kind = LostError if status >= 500 or status == _BUSY else GenerationError
+        return kind(f"{self._where} refused the request ({status}): {message}", remedy=remedy)
 
-    def _unreachable(self, error: httpx.HTTPError) -> GenerationError:
+    def _unreachable(self, error: httpx.HTTPError) -> LostError:
         what = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
-        return GenerationError(
+        lost = LostError(
             f"{self._where} {what}: {str(error) or type(error).__name__}.",
             remedy="Check that the server runs, or clear the setting endpoint to use the local host.",
         )
+        lost.silent = isinstance(error, httpx.TimeoutException)
+        return lost
 
 
 class _Stream:
@@ -199,7 +190,7 @@ class _Stream:
     def end(self) -> Piece:
         """The last piece; it makes up for tokens that came without text."""
         if self._finish is None:
-            raise GenerationError(f"{self._where} ended the stream in the middle of a sample.", remedy="Try again.")
+            raise LostError(f"{self._where} ended the stream in the middle of a sample.", remedy="Try again.")
         late = max(0, self._usage.completion_tokens - self._tokens) if self._usage else 0
         return Piece(self._echo.finish(), late, "length" if self._finish == "length" else "stop", self._usage)
 
@@ -211,7 +202,7 @@ class _Stream:
         if not isinstance(event, dict):
             raise GenerationError(f"{self._where} sent something that is not an event: {data[:80]!r}.")
         if event.get("error"):
-            raise GenerationError(f"{self._where} reports: {_message(event)}")
+            raise LostError(f"{self._where} reports: {_message(event)}")
         return event
 
 

@@ -1,7 +1,7 @@
 """Run a model host: `python -P -m engine.host --model FILE --socket PATH`.
 
 It logs to stderr (whoever starts it points that to a file), serves one socket that only its user can open, and ends
-when it has been idle for long enough.  A second host for the same socket ends at once, with exit code 0.
+when it has been idle for long enough, or hangs.  A second host for the same socket ends at once, with exit code 0.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from filelock import FileLock, Timeout
 
 from engine.host.app import create_app
-from engine.host.backend import Backend
 from engine.host.batcher import SEQUENCES, Batcher
 from engine.host.cpus import usable_cores
+from engine.host.loading import EXIT_CODES, FAILED, load
 
 log = logging.getLogger("greenfinch.host")
 
 NICENESS = 5  # the editor and its server come first
 LEAST_IDLE_SECONDS = 2.0  # time for whoever started the host to send its first request
-EXIT_FAILED = 1
+STEP_LIMIT_SECONDS = 300.0  # a step that takes longer never ends; the slowest machines take half a minute
 
 
 def main() -> int:
@@ -66,6 +67,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--context", type=int, default=8192, help="tokens of context, shared by all samples")
     parser.add_argument("--threads", type=int, default=0, help="threads (default: the usable physical cores)")
     parser.add_argument("--idle-minutes", type=float, default=10.0, help="end after this long without work")
+    parser.add_argument("--step-limit", type=float, default=STEP_LIMIT_SECONDS, help="end if a step takes longer (s)")
     return parser.parse_args(argv)
 
 
@@ -93,8 +95,8 @@ class _Server(uvicorn.Server):
 async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> int:
     model: Path = arguments.model
     threads = arguments.threads or usable_cores()
-    load = partial(Backend, model, context_tokens=arguments.context, threads=threads, sequences=SEQUENCES)
-    batcher = Batcher(load, asyncio.get_running_loop().call_soon_threadsafe)
+    make = partial(load, model, context_tokens=arguments.context, threads=threads, sequences=SEQUENCES)
+    batcher = Batcher(make, asyncio.get_running_loop().call_soon_threadsafe)
     app = create_app(batcher, model=arguments.name or model.stem, threads=threads)
     server = _Server(
         uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off", timeout_graceful_shutdown=1)
@@ -102,8 +104,11 @@ async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> int:
     idle = max(LEAST_IDLE_SECONDS, arguments.idle_minutes * 60)
 
     async def end_when_unused() -> None:
-        while not batcher.error and batcher.idle_seconds < idle:  # noqa: ASYNC110 - it is time that is waited for
+        while not batcher.error and batcher.idle_seconds < idle:
             await asyncio.sleep(min(1.0, idle / 4))
+            if (age := batcher.stats().step_age) > arguments.step_limit:
+                log.error("a decode step has not ended for %.0f seconds: the host hangs and is given up", age)
+                _end_now(arguments.socket, FAILED)
         if not batcher.error:
             log.info("idle for %.0f seconds: ending", batcher.idle_seconds)
         server.should_exit = True
@@ -119,10 +124,15 @@ async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> int:
     await server.serve(sockets=[listener])
     watch.cancel()
     if not batcher.close(timeout=5):
-        logging.shutdown()
-        arguments.socket.unlink(missing_ok=True)
-        os._exit(EXIT_FAILED)  # llama.cpp is in a long call; unwinding under it would crash
-    return EXIT_FAILED if batcher.error else 0
+        _end_now(arguments.socket, FAILED)
+    return EXIT_CODES[batcher.error_code] if batcher.error else 0
+
+
+def _end_now(path: Path, why: str) -> NoReturn:
+    """End while llama.cpp is in a call that does not return: unwinding under it would crash."""
+    logging.shutdown()
+    path.unlink(missing_ok=True)
+    os._exit(EXIT_CODES[why])
 
 
 if __name__ == "__main__":

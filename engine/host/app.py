@@ -1,4 +1,4 @@
-"""The HTTP face of the host: chat completions, the model's name, and its health.
+"""The HTTP face of the host: chat completions, the model's name, its health and its metrics.
 
 A client that goes away takes its samples with it: every answer listens for the disconnect while it is written.
 """
@@ -25,9 +25,10 @@ from starlette.types import Receive, Scope, Send
 
 from engine.host.backend import Backend
 from engine.host.batcher import Batcher
+from engine.host.metrics import METRICS_TYPE, exposition
 from engine.host.prompt import encode_chat
-from engine.host.protocol import ChatRequest, Envelope, ProtocolError, parse_request, usage
-from engine.host.samples import Chunk, Sample
+from engine.host.protocol import ChatRequest, Envelope, ProtocolError, logprobs, parse_request, usage
+from engine.host.samples import Chunk, Sample, TokenLogprob
 
 HEARTBEAT_SECONDS = 5.0  # a stream says at least this often that it lives; clients may time out on silence
 LARGEST_BODY = 16 * 1024 * 1024
@@ -92,6 +93,8 @@ async def _stream(answer: _Answer, _scope: Scope, _receive: Receive, send: Send)
         delta = {"content": chunk.text} if counts[index] else {"role": "assistant", "content": chunk.text}
         counts[index] = chunk.tokens
         choice = {"index": index, "delta": delta, "finish_reason": chunk.finish}
+        if answer.request.logprobs is not None:
+            choice["logprobs"] = logprobs(chunk.logprobs)
         spent = answer.usage(sum(counts)) if answer.request.continuous_usage else None
         await event(_sse(answer.envelope.chunk([choice], spent)))
         finished += chunk.finish is not None
@@ -104,6 +107,7 @@ async def _stream(answer: _Answer, _scope: Scope, _receive: Receive, send: Send)
 
 async def _whole(answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
     texts = [""] * len(answer.samples)
+    tokens: list[list[TokenLogprob]] = [[] for _ in answer.samples]
     last = [Chunk()] * len(answer.samples)
     async for index, chunk in answer.chunks:
         if chunk.error is not None:
@@ -111,13 +115,17 @@ async def _whole(answer: _Answer, scope: Scope, receive: Receive, send: Send) ->
             await JSONResponse(error.as_json(), status_code=error.status)(scope, receive, send)
             return
         texts[index] += chunk.text
+        tokens[index] += chunk.logprobs
         last[index] = chunk
         if all(c.finish is not None for c in last):
             break
-    choices = [
+    choices: list[dict[str, Any]] = [
         {"index": i, "message": {"role": "assistant", "content": text}, "finish_reason": chunk.finish}
         for i, (text, chunk) in enumerate(zip(texts, last, strict=True))
     ]
+    if answer.request.logprobs is not None:
+        for choice, told in zip(choices, tokens, strict=True):
+            choice["logprobs"] = logprobs(told)
     spent = answer.usage(sum(chunk.tokens for chunk in last))
     await JSONResponse(answer.envelope.completion(choices, spent))(scope, receive, send)
 
@@ -154,15 +162,22 @@ def create_app(batcher: Batcher, *, model: str, threads: int) -> Starlette:
         body = {
             "status": "ok" if stats.state == "ready" else stats.state,
             "error": batcher.error or None,
+            "error_code": batcher.error_code or None,
             "model": model,
             "pid": os.getpid(),
-            "threads": threads,
+            "most_threads": threads,
             "device": backend.device if backend else None,
             "context_tokens": backend.context_tokens if backend else None,
+            "note": backend.note if backend else "",
             "cpu_seconds": time.process_time(),
             **attrs.asdict(stats),
         }
         return JSONResponse(body, status_code=200 if stats.state == "ready" else 503)
+
+    async def metrics(_request: Request) -> Response:
+        cells = batcher.backend.context_tokens if batcher.backend else 0
+        text = exposition(batcher.stats(), cells=cells, cpu_seconds=time.process_time())
+        return Response(text, media_type=METRICS_TYPE)
 
     started = int(time.time())
     return Starlette(
@@ -170,6 +185,7 @@ def create_app(batcher: Batcher, *, model: str, threads: int) -> Starlette:
             Route("/v1/chat/completions", completions, methods=["POST"]),
             Route("/v1/models", models),
             Route("/health", health),
+            Route("/metrics", metrics),
         ],
         exception_handlers={ProtocolError: _protocol_error, HTTPException: _http_error},
     )
@@ -203,6 +219,7 @@ def _begin(batcher: Batcher, backend: Backend, chat: ChatRequest, model: str) ->
             max_tokens=chat.max_tokens or left,
             stop=chat.stop,
             sink=sink(index),
+            logprobs=chat.logprobs,
         )
         for index in range(chat.choices)
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp
+import numpy
 from attrs import frozen
 
 log = logging.getLogger("greenfinch.host.llama")
@@ -32,7 +33,16 @@ def _on_log(level: int, text: bytes, _data: Any) -> None:
 
 
 class BackendError(Exception):
-    """llama.cpp refused; the text says what it said."""
+    """llama.cpp refused; the text says what it said, and `code` which kind of trouble it is (see `loading`)."""
+
+    def __init__(self, message: str, *, code: str = "failed") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def uses_gpu() -> bool:
+    """Whether this llama.cpp puts models on a GPU."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
 
 
 @frozen
@@ -127,7 +137,9 @@ class Backend:
         _last_errors.clear()
         self.model = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
         if not self.model:
-            raise BackendError(f"llama.cpp cannot load {model}: {' '.join(_last_errors) or 'no reason given'}")
+            raise BackendError(
+                f"llama.cpp cannot load {model}: {' '.join(_last_errors) or 'no reason given'}", code="model"
+            )
         params = llama_cpp.llama_context_default_params()
         limit = int(llama_cpp.llama_model_n_ctx_train(self.model))
         params.n_ctx = min(context_tokens, limit) if limit > 0 else context_tokens
@@ -143,12 +155,14 @@ class Backend:
                 f" {' '.join(_last_errors) or 'no reason given'}"
             )
         self.threads = threads
+        self.note = ""  # for users: what is not as they set it
         self.parameters = int(llama_cpp.llama_model_n_params(self.model))
-        self.device = "GPU" if llama_cpp.llama_supports_gpu_offload() else "CPU"
+        self.device = "GPU" if uses_gpu() else "CPU"
         self.context_tokens = int(llama_cpp.llama_n_ctx(self.context))
         self.batch = Batch(self.BATCH)
         self._memory = llama_cpp.llama_get_memory(self.context)
         self._vocab = llama_cpp.llama_model_get_vocab(self.model)
+        self._vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.special_tokens = self._find_special_tokens()
         bos = int(llama_cpp.llama_vocab_bos(self._vocab))
         self.bos = bos if llama_cpp.llama_vocab_get_add_bos(self._vocab) and bos >= 0 else None
@@ -198,8 +212,7 @@ class Backend:
         raise BackendError("llama.cpp could not render the chat template")
 
     def _find_special_tokens(self) -> dict[str, int]:
-        count = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
-        control = (t for t in range(count) if llama_cpp.llama_vocab_is_control(self._vocab, t))
+        control = (t for t in range(self._vocabulary) if llama_cpp.llama_vocab_is_control(self._vocab, t))
         return {bytes(llama_cpp.llama_vocab_get_text(self._vocab, t)).decode("utf-8", "replace"): t for t in control}
 
     # The context: one thread only.
@@ -218,6 +231,16 @@ class Backend:
         """
         if result := self.batch.decode(self.context):
             raise BackendError(f"llama.cpp failed in a decode step (code {result})")
+
+    def logprobs(self, index: int, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+        """Log probability of `token` after the `index`-th entry of the batch decoded last, and the `top` likeliest."""
+        pointer = llama_cpp.llama_get_logits_ith(self.context, index)
+        logits = numpy.ctypeslib.as_array(pointer, shape=(self._vocabulary,)).astype(numpy.float64)
+        highest = logits.max()
+        logits -= highest + numpy.log(numpy.exp(logits - highest).sum())
+        best = numpy.argpartition(logits, -top)[-top:] if top else numpy.empty(0, int)
+        ordered = best[numpy.argsort(-logits[best])]
+        return float(logits[token]), [(int(other), float(logits[other])) for other in ordered]
 
     def copy_prefix(self, source: int, target: int, length: int) -> None:
         """Let `target` share the first `length` cells of `source`."""

@@ -26,6 +26,8 @@ from attrs import define
 from engine.host.backend import Backend, BackendError, Sampler
 from engine.host.governor import ThreadGovernor
 from engine.host.kv import KVCache, Sequence, common_prefix
+from engine.host.loading import FAILED
+from engine.host.run import Run
 from engine.host.samples import Chunk, Sample, Stats
 from engine.host.text import TextStream
 
@@ -47,23 +49,14 @@ class _Prompt:
 
 
 @define(eq=False)
-class _Run:
-    """A sample being decoded; `token` is sampled, but not evaluated yet."""
-
-    sample: Sample
-    sequence: Sequence
-    sampler: Sampler
-    text: TextStream
-    count: int = 0
-    token: int = -1
-    index: int = -1
-
-
-@define(eq=False)
 class _Totals:
+    samples: int = 0
     steps: int = 0
     evaluated: int = 0
+    cached: int = 0
     sampled: int = 0
+    step_seconds: float = 0.0
+    decode_seconds: float = 0.0
 
 
 class Batcher:
@@ -81,14 +74,16 @@ class Batcher:
         self._wake = threading.Condition()
         self._queue: list[Sample] = []
         self._prompts: list[_Prompt] = []
-        self._runs: list[_Run] = []
+        self._runs: list[Run] = []
         self._outbox: list[tuple[Sample, Chunk]] = []
         self._closing = False
         self._totals = _Totals()
         self._backend: Backend | None = None
         self._cache: KVCache | None = None
         self._idle_since: float | None = None
+        self._step_began: float | None = None
         self.error = ""
+        self.error_code = ""
 
     def start(self) -> None:
         self._thread.start()
@@ -119,7 +114,7 @@ class Batcher:
         if self._backend is None or self._cache is None:
             return Stats("loading")
         waiting = len(self._queue) + sum(len(prompt.waiters) for prompt in self._prompts)
-        totals = self._totals
+        totals, began = self._totals, self._step_began
         return Stats(
             "ready",
             running=len(self._runs),
@@ -129,6 +124,12 @@ class Batcher:
             steps=totals.steps,
             tokens_evaluated=totals.evaluated,
             tokens_sampled=totals.sampled,
+            tokens_cached=totals.cached,
+            samples=totals.samples,
+            step_age=0.0 if began is None else time.monotonic() - began,
+            step_seconds=totals.step_seconds,
+            decode_seconds=totals.decode_seconds,
+            threads=self._backend.threads,
         )
 
     def submit(self, sample: Sample) -> None:
@@ -136,6 +137,7 @@ class Batcher:
         with self._wake:
             self._idle_since = None
             self._queue.append(sample)
+            self._totals.samples += 1
             self._wake.notify()
 
     def cancel(self, sample: Sample) -> None:
@@ -152,11 +154,11 @@ class Batcher:
             cache = KVCache(backend, capacity=backend.context_tokens, sequences=SEQUENCES, kept=MAX_KEPT)
             governor = ThreadGovernor(backend.threads)
         except BackendError as error:
-            self.error = str(error)
+            self.error, self.error_code = str(error), error.code
             log.error("%s", error)
             return
         except Exception as error:
-            self.error = f"The model cannot be loaded: {_named(error)}"
+            self.error, self.error_code = f"The model cannot be loaded: {_named(error)}", FAILED
             log.exception("the model cannot be loaded")
             return
         self._cache, self._backend = cache, backend
@@ -164,7 +166,8 @@ class Batcher:
         try:
             self._serve(backend, cache, governor)
         except Exception as error:  # out of the recovery from one, or of the way to the event loop
-            self.error, self._backend = f"The host's decode thread ended: {_named(error)}", None
+            self.error, self.error_code = f"The host's decode thread ended: {_named(error)}", FAILED
+            self._backend = None
             log.exception("the decode thread ended")
 
     def _serve(self, backend: Backend, cache: KVCache, governor: ThreadGovernor) -> None:
@@ -183,6 +186,7 @@ class Batcher:
                 self._forget_cancelled(cache)
                 self._admit(cache)
                 if self._prompts or self._runs:
+                    self._step_began = time.monotonic()
                     self._step(backend, cache, governor)
             except BackendError as error:
                 log.error("%s", error)
@@ -191,6 +195,7 @@ class Batcher:
                 log.exception("a decode step failed")
                 self._fail_all(cache, f"A decode step failed: {_named(error)}", queued=True)
             finally:
+                self._step_began = None
                 self._flush()
         for run in self._runs:
             run.sampler.free()
@@ -238,6 +243,7 @@ class Batcher:
                 else:
                     sequence = cache.fork(source, shared)
                 self._prompts.append(_Prompt(sample.prompt, sequence, [sample]))
+            self._totals.cached += sample.cached_tokens
             with self._wake:
                 self._queue.remove(sample)
 
@@ -274,6 +280,8 @@ class Batcher:
         ended = time.monotonic()
         governor.learn(len(batch), ended - begun, ended)
         self._totals.steps += 1
+        self._totals.step_seconds = ended - begun
+        self._totals.decode_seconds += ended - begun
 
         runs = list(self._runs)
         for run in runs:
@@ -289,40 +297,30 @@ class Batcher:
                 self._prompts.remove(prompt)
                 cache.keep(prompt.sequence)
         for run in runs:
-            self._take(backend, cache, run, run.sampler.sample(backend, run.index))
+            self._draw(backend, cache, run)
 
-    def _begin(self, cache: KVCache, prompt: _Prompt, sample: Sample, index: int) -> _Run:
+    def _begin(self, cache: KVCache, prompt: _Prompt, sample: Sample, index: int) -> Run:
         sequence = cache.fork(prompt.sequence, len(prompt.tokens))
-        run = _Run(sample, sequence, Sampler(sample.sampling), TextStream(sample.stop), index=index)
+        run = Run(sample, sequence, Sampler(sample.sampling), TextStream(sample.stop), index=index)
         self._runs.append(run)
         return run
 
-    def _take(self, backend: Backend, cache: KVCache, run: _Run, token: int) -> None:
-        """Pass on a sampled token, and end the sample if it was the last."""
-        if backend.ends_generation(token):
-            self._say(run, Chunk(run.text.finish(), run.count, "stop"))
-            self._end(cache, run)
-            return
-        run.token = token
-        run.count += 1
-        self._totals.sampled += 1
-        text = run.text.feed(backend.piece(token))
-        if run.text.stopped:
-            self._say(run, Chunk(text, run.count, "stop"))
-        elif run.count >= run.sample.max_tokens:
-            self._say(run, Chunk(text + run.text.finish(), run.count, "stop" if run.text.stopped else "length"))
-        else:
-            if text:
-                self._say(run, Chunk(text, run.count))
-            return
-        self._end(cache, run)
+    def _draw(self, backend: Backend, cache: KVCache, run: Run) -> None:
+        """Draw a run's next token and pass on what it brings; end the run if it was the last."""
+        before = run.count
+        chunk = run.draw(backend)
+        self._totals.sampled += run.count - before
+        if chunk is not None:
+            self._say(run, chunk)
+            if chunk.finish is not None:
+                self._end(cache, run)
 
-    def _end(self, cache: KVCache, run: _Run) -> None:
+    def _end(self, cache: KVCache, run: Run) -> None:
         self._runs.remove(run)
         run.sampler.free()
         cache.release(run.sequence)
 
-    def _say(self, run: _Run, chunk: Chunk) -> None:
+    def _say(self, run: Run, chunk: Chunk) -> None:
         self._outbox.append((run.sample, chunk))
 
     def _fail_all(self, cache: KVCache, why: str, *, queued: bool = False) -> None:

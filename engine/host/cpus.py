@@ -12,11 +12,13 @@ from pathlib import Path
 
 import psutil
 
+from engine.host.cgroups import groups, number
+
 
 def usable_cores() -> int:
     """Physical cores available to this process, at least 1."""
     cores = _physical_cores()
-    quota = _cgroup_limit(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
+    quota = _cgroup_limit()
     return max(1, min(cores, math.floor(quota)) if quota is not None else cores)
 
 
@@ -33,25 +35,10 @@ def _physical_cores() -> int:
     return len(cores)
 
 
-def _cgroup_limit(root: Path, membership: Path) -> float | None:
-    """CPUs that the cgroup (v2, or v1's cpu controller) and those around it allow; None without a limit."""
-    try:
-        entries = [line.split(":", 2) for line in membership.read_text("utf-8").splitlines()]
-    except OSError:
-        return None
-    limits: list[float] = []
-    for _number, controllers, path in entries:
-        base = root if not controllers else root / "cpu" if "cpu" in controllers.split(",") else None
-        if base is None:
-            continue
-        inner = base / path.lstrip("/")
-        for folder in (inner, *inner.parents):
-            limit = _limit_v1(folder) if controllers else _limit_v2(folder)
-            if limit is not None:
-                limits.append(limit)
-            if folder == base:
-                break
-    return min(limits, default=None)
+def _cgroup_limit() -> float | None:
+    """CPUs that this process's cgroups allow; None without a limit."""
+    limits = [_limit_v1(folder) if version == 1 else _limit_v2(folder) for version, folder in groups("cpu")]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _limit_v2(folder: Path) -> float | None:
@@ -63,9 +50,5 @@ def _limit_v2(folder: Path) -> float | None:
 
 
 def _limit_v1(folder: Path) -> float | None:
-    try:
-        quota = int((folder / "cpu.cfs_quota_us").read_text("ascii"))
-        period = int((folder / "cpu.cfs_period_us").read_text("ascii"))
-    except (OSError, ValueError):
-        return None
-    return quota / period if quota > 0 else None
+    quota, period = number(folder / "cpu.cfs_quota_us"), number(folder / "cpu.cfs_period_us")
+    return quota / period if quota and period and quota > 0 else None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
 from engine.host.backend import Sampling
+from engine.host.samples import TokenLogprob
 
 MOST_CHOICES = 32
 MOST_STOPS = 16
+MOST_LOGPROBS = 20
 _ROLES = ("system", "user", "assistant")
 
 
@@ -32,13 +34,19 @@ class ProtocolError(Exception):
 
 @frozen
 class ChatRequest:
-    """A checked request.  `max_tokens` None: as many as the context leaves."""
+    """A checked request.
+
+    Attributes:
+        max_tokens: None: as many as the context leaves.
+        logprobs: how many likeliest tokens to tell with each token's own log probability; None: none, nor its own.
+    """
 
     messages: tuple[tuple[str, str], ...]
     choices: int
     sampling: Sampling
     max_tokens: int | None
     stop: tuple[str, ...]
+    logprobs: int | None
     stream: bool
     include_usage: bool
     continuous_usage: bool
@@ -52,7 +60,7 @@ def parse_request(body: object) -> ChatRequest:
     """
     if not isinstance(body, dict):
         raise ProtocolError("The request must be a JSON object.")
-    for name in ("tools", "functions", "logprobs", "logit_bias"):
+    for name in ("tools", "functions", "logit_bias"):
         if body.get(name):
             raise ProtocolError(f"{name} is not supported by this host.", param=name, code="unsupported_parameter")
     if body.get("response_format") not in (None, {"type": "text"}):
@@ -73,6 +81,7 @@ def parse_request(body: object) -> ChatRequest:
         ),
         max_tokens=_integer(body, limit, None, 1, 2**31 - 1),
         stop=_stop(body.get("stop")),
+        logprobs=_logprobs(body),
         stream=_flag(body, "stream"),
         include_usage=_flag(options, "include_usage"),
         continuous_usage=_flag(options, "continuous_usage_stats"),
@@ -105,6 +114,15 @@ def _stop(value: object) -> tuple[str, ...]:
     if not isinstance(stops, list) or len(stops) > MOST_STOPS or not all(isinstance(s, str) and s for s in stops):
         raise ProtocolError(f"stop must be a text or a list of up to {MOST_STOPS} texts.", param="stop")
     return tuple(stops)
+
+
+def _logprobs(body: Mapping[str, Any]) -> int | None:
+    top = _integer(body, "top_logprobs", None, 0, MOST_LOGPROBS)
+    if _flag(body, "logprobs"):
+        return top or 0
+    if top is not None:
+        raise ProtocolError("top_logprobs needs logprobs to be true.", param="top_logprobs")
+    return None
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:
@@ -140,6 +158,17 @@ def usage(prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> dic
         "total_tokens": prompt_tokens + completion_tokens,
         "prompt_tokens_details": {"cached_tokens": cached_tokens},
     }
+
+
+def logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, Any]:
+    """The protocol's logprobs object of one choice."""
+    content = [{**_token(token), "top_logprobs": [_token(other) for other in token.top]} for token in tokens]
+    return {"content": content, "refusal": None}
+
+
+def _token(token: TokenLogprob) -> dict[str, Any]:
+    text = token.token.decode("utf-8", "replace")  # half a character is told by its bytes
+    return {"token": text, "logprob": token.logprob, "bytes": list(token.token)}
 
 
 @frozen

@@ -11,6 +11,19 @@ from engine.host.backend import Sampling
 
 
 @frozen
+class TokenLogprob:
+    """A token's bytes and the natural logarithm of the model's probability for it, before any sampler.
+
+    Attributes:
+        top: the likeliest tokens in its place.
+    """
+
+    token: bytes
+    logprob: float
+    top: tuple[TokenLogprob, ...] = ()
+
+
+@frozen
 class Chunk:
     """What one step brought for one sample.
 
@@ -18,30 +31,47 @@ class Chunk:
         tokens: sampled so far.
         finish: None while the sample goes on.
         error: why it ended without a result; then it is the last.
+        logprobs: of the tokens since the last chunk, if they were asked for.
     """
 
     text: str = ""
     tokens: int = 0
     finish: Literal["stop", "length"] | None = None
     error: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @define(eq=False)
 class Sample:
-    """One sample to be drawn.  `sink` is called on the event loop.  `cached_tokens` is known with its first chunk."""
+    """One sample to be drawn.
+
+    Attributes:
+        sink: called on the event loop.
+        logprobs: how many likeliest tokens to tell with each token's own; None: none, nor its own.
+        cached_tokens: of the prompt; known with the first chunk.
+    """
 
     prompt: list[int]
     sampling: Sampling
     max_tokens: int
     stop: tuple[str, ...]
     sink: Callable[[Chunk], None]
+    logprobs: int | None = None
     cached_tokens: int = 0
     cancelled: bool = False
 
 
 @frozen
 class Stats:
-    """For /health."""
+    """For /health and /metrics.
+
+    Attributes:
+        step_age: seconds since the step under way began; 0 between steps.
+        step_seconds: of the last step.
+        decode_seconds: of all steps.
+        tokens_cached: of prompts that needed no evaluation.
+        threads: of the last step.
+    """
 
     state: Literal["loading", "ready", "failed"]
     running: int = 0
@@ -51,3 +81,9 @@ class Stats:
     steps: int = 0
     tokens_evaluated: int = 0
     tokens_sampled: int = 0
+    tokens_cached: int = 0
+    samples: int = 0
+    step_age: float = 0.0
+    step_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    threads: int = 0

@@ -95,9 +95,14 @@ class NamespaceCell:
             "private": seen.private,
             "writable": [os.path.realpath(path) for path in self.openings.write],
             "hidden": [str(path) for path in command.hidden],
-            "files": [(str(path), encoded(text).decode("latin-1")) for path, text in command.overlays.items()],
+            "files": files_of(command),
             "network": self.openings.network,
         }
+
+
+def files_of(command: Command) -> list[tuple[str, str]]:
+    """The command's texts, each byte as one character."""
+    return [(str(path), encoded(text).decode("latin-1")) for path, text in command.overlays.items()]
 
 
 def common_order(command: Command) -> dict[str, Any]:

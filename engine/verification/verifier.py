@@ -223,7 +223,13 @@ class Verifier:
         if judge.target is not None:
             target = self._resolve(judge.target)
             wrong = wrong_copy(told, target, self._resolved(overlays).get(target))
-        return verdict(judge, told, ended, decided_by=self._decided_by(judge.framework), wrong=wrong, decoys=planted)
+        found = verdict(judge, told, ended, decided_by=self._decided_by(judge.framework), wrong=wrong, decoys=planted)
+        for result in found.results:
+            if not result.passed:
+                file = result.id.partition("::")[0]
+                self._failed.pop(file, None)
+                self._failed[file] = None
+        return found
 
     def keep_warm(
         self, baseline: Baseline, texts: Mapping[Path, str], *, targets: Sequence[str] = (), stubs: Sequence[str] = ()

@@ -23,11 +23,12 @@ from anyio import to_thread
 from attrs import evolve, frozen
 
 from engine.verification.cell import Command, Ended
-from engine.verification.namespaces import AGENT, NamespaceCell, common_order, start_of
+from engine.verification.namespaces import AGENT, NamespaceCell, common_order, files_of, start_of
 from engine.verification.process import LONGEST_LINE, Output
 
 START_SECONDS = 60.0
 GRACE_SECONDS = 2.0  # the fork keeps the time limit itself; this much later the server is ended
+READ_SECONDS = 0.02  # between two looks at what a run tells
 END_SECONDS = 2.0  # for what a run left to be gone
 FOREVER = 10.0**8
 SPARES = 2  # forks that wait for a run
@@ -161,7 +162,7 @@ class Server:
             and (self.place == "main" or command.overlays.keys().isdisjoint(fixed))
         )
 
-    async def run(self, cell: NamespaceCell, command: Command, on_line: Callable[[str], None]) -> Ended:
+    async def run(self, command: Command, on_line: Callable[[str], None]) -> Ended:
         """As `Cell.run`.
 
         Raises:
@@ -170,19 +171,18 @@ class Server:
         async with self._taking:
             spare = await self._take(command.limits.seconds)
         try:
-            return await self._run(spare, cell, command, on_line)
+            return await self._run(spare, command, on_line)
         finally:
             spare.close()
             with contextlib.suppress(OSError):  # it has ended: the next run finds out
                 self._control.send(b"s", socket.MSG_DONTWAIT)
 
-    async def _run(self, spare: Spare, cell: NamespaceCell, command: Command, on_line: Callable[[str], None]) -> Ended:
+    async def _run(self, spare: Spare, command: Command, on_line: Callable[[str], None]) -> Ended:
         started = time.perf_counter()
         limits = command.limits
-        order = cell.order(command)
         given = json.loads(command.request)
         message = {
-            "order": {name: order[name] for name in ("files", "seconds")},
+            "order": {"files": files_of(command), "seconds": limits.seconds},
             "request": {name: given[name] for name in OF_ONE_RUN if name in given},
         }
         output, lines, exceeded = Output(), 0, ""
@@ -212,14 +212,16 @@ class Server:
                 on_line(line.decode("utf-8", "replace"))
 
         pumps = anyio.CancelScope(shield=True), anyio.CancelScope(shield=True)
+        ended = anyio.Event()
         async with anyio.create_task_group() as group:
-            group.start_soon(_pump, spare.tells, said, pumps[0])
-            group.start_soon(_pump, spare.prints, printed, pumps[1])
+            group.start_soon(_pump, spare.tells, said, pumps[0], ended)
+            group.start_soon(_pump, spare.prints, printed, pumps[1], ended)
             try:
                 with bounded:
                     await _send(spare.asking, json.dumps(message).encode() + b"\n")
                     await _listen(spare.asking, told)
             finally:
+                ended.set()
                 spare.asking.shutdown(socket.SHUT_RDWR)  # its end is the end of all processes of the run
                 for pump in pumps:  # even if this is cancelled: until nothing of the run is there to write
                     pump.deadline = anyio.current_time() + END_SECONDS
@@ -270,10 +272,10 @@ def _server_order(
     fixed = fixed_files(cell.root, files)
     conftests = [path for path in fixed if path.name == "conftest.py" and path.is_file()]
     bare = evolve(command, overlays={}, request="", inherited=())
-    of_runs = cell.order(bare)
+    of_runs = cell.order(bare)  # which have the server's own priority already
     told = {
         "descriptor": control,
-        "order": {name: value for name, value in of_runs.items() if name not in ("argv", "stdin")},
+        "order": {**{name: value for name, value in of_runs.items() if name not in ("argv", "stdin")}, "nice": 0},
         "request": _of_all(command),
         "modules": list(modules),
         "fixed": [str(path) for path in fixed],
@@ -336,8 +338,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-async def _pump(descriptor: int, take: Callable[[bytes], None], scope: anyio.CancelScope) -> None:
-    """Read until all that could write have ended."""
+async def _pump(descriptor: int, take: Callable[[bytes], None], scope: anyio.CancelScope, ended: anyio.Event) -> None:
+    """Read until all that could write have ended.  Not each line as it comes: on a few cores, that would take the tests
+    theirs each time.
+    """
     with scope:
         while True:
             await anyio.wait_readable(descriptor)
@@ -345,6 +349,9 @@ async def _pump(descriptor: int, take: Callable[[bytes], None], scope: anyio.Can
             if not data:
                 return
             take(data)
+            if len(data) < 1 << 12:
+                with anyio.move_on_after(READ_SECONDS):
+                    await ended.wait()
 
 
 async def _send(asking: socket.socket, data: bytes) -> None:

@@ -110,10 +110,10 @@ class Warming:
             await self._end_server()
             self._start("configuration or packages have changed")
             return None
-        if not isinstance(self._cell, NamespaceCell) or not server.suits(command, self._fixed):
+        if not server.suits(command, self._fixed):
             return None
         try:
-            return await server.run(self._cell, command, told.feed)
+            return await server.run(command, told.feed)
         except WarmLostError as error:
             await self._lost(str(error))
             return None
@@ -153,7 +153,7 @@ class Warming:
             self._settle(str(error))
             return
         try:
-            reason = await self._differs(cell, server, basis)
+            reason = await self._differs(server, basis)
         except BaseException:
             await server.aclose()
             raise
@@ -163,11 +163,11 @@ class Warming:
             self._server, self._fixed, self._stamps = server, fixed, stamps
         self._settle(reason)
 
-    async def _differs(self, cell: NamespaceCell, server: Server, basis: Basis) -> str:
+    async def _differs(self, server: Server, basis: Basis) -> str:
         """Repeat the baseline; how its outcome differs from the cold one's, if it does."""
         told = Told(key_of(basis.command))
         try:
-            ended = await server.run(cell, basis.command, told.feed)
+            ended = await server.run(basis.command, told.feed)
         except WarmLostError as error:
             return str(error)
         self.repeated = basis.judged(told, ended)

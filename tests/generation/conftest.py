@@ -1,15 +1,22 @@
-"""A real HTTP server on the loopback interface that answers as a test tells it to."""
+"""A real HTTP server on the loopback interface that answers as a test tells it to; and real model hosts."""
 
 from __future__ import annotations
 
+import shutil
 import socket
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
 from chat_server import ChatServer
+from local_hosts import hosts
+
+from engine.config import Settings
+from engine.generation.local import LocalGenerator
 
 
 @pytest.fixture
@@ -24,3 +31,29 @@ def server() -> Iterator[ChatServer]:
     yield chat
     runner.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where hosts of this test meet; those that are still there are ended with it."""
+    folder = Path(tempfile.mkdtemp(prefix="gf-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    yield folder
+    for process in hosts(folder):
+        process.kill()
+        process.wait(10)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+async def make(small_model: Path, runtime_folder: Path) -> AsyncIterator[Callable[..., LocalGenerator]]:
+    """Makes generators that share a host: `make()`, or `make(model_file)`."""
+    made: list[LocalGenerator] = []
+
+    def make(model: Path = small_model) -> LocalGenerator:
+        made.append(LocalGenerator(Settings(model=str(model), context_tokens=1024)))
+        return made[-1]
+
+    yield make
+    for generator in made:
+        await generator.aclose()

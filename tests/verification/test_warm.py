@@ -14,8 +14,9 @@ from textwrap import dedent
 import anyio
 import psutil
 import pytest
-from conftest import instrumented
 from test_ordinary_user import NOBODY, python_for_everybody
+
+from engine.verification.verifier import reach_statement
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +60,11 @@ def body(*lines: str) -> str:
     return "def double(number):\n" + "".join(f"    {line}\n" for line in lines)
 
 
+def probed(text: str, name: str = "double") -> str:
+    """The stub's text with the probe in it."""
+    return text.replace("    raise NotImplementedError", f"    {reach_statement(name)}\n    raise NotImplementedError")
+
+
 def server_of(verifier) -> psutil.Process:
     """The process that forks: where the launcher's chain of children ends, its forks left out."""
     return psutil.Process(verifier._warming._server._process.pid)
@@ -69,11 +75,11 @@ def warmed(opened):
     """A verifier whose server is ready, and the baseline."""
 
     @asynccontextmanager
-    async def open_warm(work, file="lib.py", targets=("double",), ready=True):
+    async def open_warm(work, file="lib.py", ready=True):
         async with opened(work) as verifier:
-            found = await work.baseline(verifier, file, list(targets))
-            texts = {work.root / file: instrumented(work.read(file), targets)}
-            verifier.keep_warm(found, texts, targets=targets, stubs=targets)
+            found = await work.baseline(verifier, file, ["double"])
+            texts = {work.root / file: probed(work.read(file))}
+            verifier.keep_warm(found, texts, targets=["double"], stubs=["double"])
             reason = await verifier.warmed()
             assert not (ready and reason), reason
             yield verifier, found
@@ -326,9 +332,34 @@ async def test_a_judge_that_ends_otherwise_when_warm_is_run_cold(project, warmed
 async def test_without_namespaces_runs_are_cold(work, opened):
     async with opened(work, "limits-only") as verifier:
         found = await work.baseline(verifier, "lib.py", ["double"])
-        verifier.keep_warm(found, {work.root / "lib.py": instrumented(STUB, ["double"])}, targets=["double"])
+        verifier.keep_warm(found, {work.root / "lib.py": probed(STUB)}, targets=["double"])
         assert "limits-only" in await verifier.warmed()
         assert (await work.verdict(verifier, found, "lib.py", body("return number * 2"))).passed
+
+
+async def test_files_that_refused_a_text_before_come_first(project, warmed):
+    work = project(
+        {
+            "lib.py": STUB,
+            "test_a.py": "from lib import double\n\ndef test_a():\n    assert double(1) == 2\n",
+            "test_b.py": "from lib import double\n\ndef test_b():\n    assert double(2) == 4\n",
+        }
+    )
+    async with warmed(work) as (verifier, found):
+
+        async def order(text):
+            seen = []
+            texts = {work.root / "lib.py": text}
+            await verifier.run(found.judge, texts, time_limit=9, on_result=seen.append)
+            return [each.id for each in seen]
+
+        assert await order(body("return number * 2")) == ["test_a.py::test_a", "test_b.py::test_b"]
+        assert await order(body("return 2")) == ["test_a.py::test_a", "test_b.py::test_b"]
+        assert await order(body("return number * 2")) == ["test_b.py::test_b", "test_a.py::test_a"]
+        verdict = await work.verdict(verifier, found, "lib.py", body("return number * 2"))
+        assert [result.id for result in verdict.results] == list(found.judge.tests)
+        work.write("conftest.py", "def pytest_collection_modifyitems(items):\n    pass\n")
+        assert await order(body("return number * 2")) == ["test_a.py::test_a", "test_b.py::test_b"]
 
 
 def folders() -> set[str]:

@@ -10,6 +10,7 @@ but files that are the same for every candidate.
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import importlib
 import inspect
@@ -46,6 +47,7 @@ class Waiting:
         return True
 
     def wait(self, **more: str) -> None:
+        gc.freeze()  # what was made ahead of time is not looked through again during the run
         self._parent.sendall(json.dumps({"place": self.place, **more}).encode() + b"\n")
         with self._parent.makefile("rb") as lines:
             line = lines.readline()

@@ -45,6 +45,14 @@ NEUTRAL: dict[str, Any] = {
 }  # fmt: skip
 
 
+def is_ordered(config: Any) -> bool:
+    """Whether the order of the tests is the project's own."""
+    hooks = config.hook.pytest_collection_modifyitems.get_hookimpls()
+    return any(map(config.pluginmanager.hasplugin, ORDERING)) or any(
+        str(hook.plugin_name).endswith("conftest.py") for hook in hooks
+    )
+
+
 def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
     """The plug-in that tells the results; one object for one session."""
     import pytest
@@ -103,7 +111,7 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
             if gone:
                 config.hook.pytest_deselected(items=gone)
                 items[:] = kept
-            if request.get("first") and not any(map(config.pluginmanager.hasplugin, ORDERING)):
+            if request.get("first") and not is_ordered(config):
                 ranks = {file: rank for rank, file in enumerate(request["first"])}
                 items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
             if request.get("decoys"):

@@ -1,0 +1,66 @@
+"""Endpoints: what a user may write for a server, and the HTTP client that comes of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from engine.errors import ConfigError
+
+UNIX = "unix:"
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 300.0  # a busy server may read a long prompt before its first word
+
+
+def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECONDS) -> tuple[httpx.AsyncClient, str]:
+    """A client whose base URL `chat/completions` is relative to, and how the server is called towards the user.
+
+    Args:
+        endpoint: a base URL such as `http://gpu-box:8000/v1`, or `unix:/path` for a server on a Unix socket.
+        key_variable: name of the environment variable that holds the key; empty: there is none.
+        silence: seconds without a byte after which the server counts as gone.
+
+    Raises:
+        ConfigError: the endpoint cannot be used, or the variable is not set.
+    """
+    timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None)
+    if endpoint.startswith(UNIX):
+        return unix_client(_socket(endpoint), timeout=timeout), endpoint
+    url = urlsplit(endpoint)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ConfigError(
+            f"The endpoint {endpoint!r} is not a URL.",
+            remedy="Set it to the server's base URL, such as http://gpu-box:8000/v1, or to unix:/path of a socket.",
+        )
+    headers = {"Authorization": f"Bearer {_key(key_variable)}"} if key_variable else {}
+    client = httpx.AsyncClient(base_url=endpoint.rstrip("/") + "/", headers=headers, timeout=timeout)
+    return client, url.netloc.rpartition("@")[2]
+
+
+def unix_client(path: Path, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    """A client of the server on a Unix socket."""
+    transport = httpx.AsyncHTTPTransport(uds=str(path))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost/v1/", timeout=timeout, trust_env=False)
+
+
+def _socket(endpoint: str) -> Path:
+    path = Path(endpoint.removeprefix(UNIX)).expanduser()
+    if not path.is_absolute():
+        raise ConfigError(f"The endpoint {endpoint!r} has no absolute path.", remedy="Write it as unix:/path.")
+    if not hasattr(socket, "AF_UNIX"):
+        raise ConfigError(f"The endpoint {endpoint!r} needs Unix sockets, which this system lacks.")
+    return path
+
+
+def _key(variable: str) -> str:
+    key = os.environ.get(variable)
+    if not key:
+        raise ConfigError(
+            f"The environment variable {variable}, which should hold the endpoint's key, is not set.",
+            remedy=f"Set {variable}, or change the setting endpoint_key_env.",
+        )
+    return key

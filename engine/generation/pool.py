@@ -1,0 +1,208 @@
+"""Several servers as one generator: load is spread, a server that goes away is replaced during the run.
+
+Each sample goes to the server that should have it done first: the one with the fewest samples under way for the speed
+that was measured of it.  A sample whose server is lost is sampled again elsewhere (see `again`).  A server that is down
+is asked again now and then.  When none is left, this machine's own host takes over, if the settings let it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import anyio
+from attrs import define
+
+from engine.config import Settings
+from engine.errors import GenerationError, GreenfinchError
+from engine.generation.again import persistently
+from engine.generation.base import Generator, GeneratorInfo, LostError, Piece, SampleRequest
+from engine.generation.local import LocalGenerator
+from engine.generation.openai import OpenAIGenerator
+
+SILENCE_SECONDS = 120.0  # without a word from one server; another one may be quicker
+PREPARE_SECONDS = 15.0
+RECHECK_SECONDS = 15.0  # after it went down; and then each time
+PROBE_SECONDS = 2.0  # a sample waits for no longer than this to learn that a server is up again
+_SMOOTHING = 0.3
+
+
+@define(eq=False)
+class Member:
+    """One server.
+
+    Attributes:
+        outstanding: samples that it has under way.
+        rate: tokens per second that it gives, all its samples together; None: not measured yet.
+        problem: why it cannot be used now; empty while it can.
+        checked: when it was asked last, by the monotonic clock.
+    """
+
+    where: str
+    generator: Generator
+    outstanding: int = 0
+    rate: float | None = None
+    problem: str = ""
+    checked: float = 0.0
+    model: str = ""
+    _tokens: int = 0
+    _since: float = 0.0
+
+    async def prepare(self, seconds: float) -> None:
+        """Ask the server; says in `problem` why it cannot be used."""
+        self.checked = time.monotonic()
+        self.problem = "it did not answer in time"
+        with anyio.move_on_after(seconds):
+            try:
+                self.model = (await self.generator.prepare()).model
+                self.problem = ""
+            except GenerationError as error:
+                self.problem = str(error)
+
+    def lose(self, error: GenerationError) -> None:
+        self.problem, self.checked = str(error), time.monotonic()
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        """One sample of this server; counts what is under way, and how fast it comes."""
+        self.outstanding += 1
+        try:
+            async with aclosing(self.generator.sample(request)) as pieces:
+                async for piece in pieces:
+                    self._measure(piece.tokens)
+                    yield piece
+        finally:
+            self.outstanding -= 1
+            self._since = 0.0  # the next figure is of another number of samples
+
+    def _measure(self, tokens: int) -> None:
+        """Tokens of all samples over half a second or more give one figure."""
+        now = time.monotonic()
+        if not self._since:
+            self._since, self._tokens = now, 0
+            return
+        self._tokens += tokens
+        if (span := now - self._since) >= 0.5:
+            rate = self._tokens / span
+            self.rate = rate if self.rate is None else self.rate + _SMOOTHING * (rate - self.rate)
+            self._since, self._tokens = now, 0
+
+
+class PoolGenerator:
+    """Samples from whichever server is best placed.
+
+    Args:
+        members: in the order of preference among equals.
+        last_resort: used while no member can be; None: then it is an error.
+    """
+
+    def __init__(self, members: list[Member], last_resort: Generator | None) -> None:
+        self._members = members
+        self._last = Member("this machine", last_resort) if last_resort else None
+        self._probing = anyio.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings) -> PoolGenerator:
+        """The servers that `settings.servers` names.
+
+        Raises:
+            ConfigError: one of them cannot be used as it is written.
+        """
+        members = []
+        for endpoint in settings.servers:
+            generator = OpenAIGenerator.remote(settings, endpoint, silence=SILENCE_SECONDS)
+            members.append(Member(generator.where, generator))
+        return cls(members, LocalGenerator(settings) if settings.last_resort == "local" else None)
+
+    async def prepare(self) -> GeneratorInfo:
+        """Ask all servers at once.
+
+        Raises:
+            GenerationError: none can be used, nor the last resort; says why of each.
+        """
+        async with anyio.create_task_group() as tasks:
+            for member in self._members:
+                tasks.start_soon(member.prepare, PREPARE_SECONDS)
+        up = [member for member in self._members if not member.problem]
+        details = {member.where: member.problem or member.model for member in self._members}
+        if not up:
+            model = (await self._prepared_last()).model
+        else:
+            model = ", ".join(dict.fromkeys(member.model for member in up))
+        return GeneratorInfo(model, self._named(up), {"protocol": "openai", **details})
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        """Stream one sample, from another server if the first one is lost.
+
+        Raises:
+            GenerationError: no server is left; or one refused the request itself.
+        """
+        at: Member | None = None
+        lost: set[Member] = set()
+
+        async def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
+            nonlocal at
+            at = await self._best(lost)
+            async with aclosing(at.sample(request)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+        async def mend(error: LostError) -> None:
+            if at is None or at is self._last:
+                raise error
+            at.lose(error)
+            lost.add(at)
+
+        async with aclosing(persistently(request, attempt, mend)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def cpu_seconds(self) -> float | None:
+        """Unknown: the work is done elsewhere."""
+        return None
+
+    async def aclose(self) -> None:
+        for member in (*self._members, *([self._last] if self._last else [])):
+            await member.generator.aclose()
+
+    async def _best(self, lost: set[Member]) -> Member:
+        """The server to take, `lost` ones left out; the last resort if there is none."""
+        await self._recheck()
+        up = [member for member in self._members if not member.problem and member not in lost]
+        if up:
+            known = [member.rate for member in up if member.rate]
+            usual = sum(known) / len(known) if known else 1.0
+            return min(up, key=lambda member: (member.outstanding + 1) / (member.rate or usual))
+        await self._prepared_last()
+        assert self._last is not None  # noqa: S101 - it has just been made ready
+        return self._last
+
+    async def _recheck(self) -> None:
+        """Ask servers that have been down for a while; one sample does, and the others go on without."""
+        due = [m for m in self._members if m.problem and time.monotonic() - m.checked >= RECHECK_SECONDS]
+        if due and not self._probing.locked():
+            async with self._probing, anyio.create_task_group() as tasks:
+                for member in due:
+                    tasks.start_soon(member.prepare, PROBE_SECONDS)
+
+    async def _prepared_last(self) -> GeneratorInfo:
+        problems = "; ".join(f"{member.where}: {member.problem}" for member in self._members)
+        if self._last is None:
+            raise GenerationError(f"No endpoint can be used: {problems}", remedy="Check the setting endpoints.")
+        try:
+            return await self._last.generator.prepare()
+        except GreenfinchError as error:
+            raise GenerationError(
+                f"No endpoint can be used, nor this machine's own model host: {problems}; this machine: {error.what}",
+                remedy=error.remedy,
+            ) from error
+
+    def _named(self, up: list[Member]) -> str:
+        """All servers, those in use first."""
+        down = [member for member in self._members if member not in up]
+        parts = [", ".join(member.where for member in up) or "this machine, as the last resort"]
+        if down:
+            parts.append(f"not usable now: {', '.join(member.where for member in down)}")
+        if up and self._last:
+            parts.append("last resort: this machine")
+        return "; ".join(parts)

@@ -1,0 +1,166 @@
+"""A pool of servers: two real hosts share a run's samples, and one of them finishes it when the other is killed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import anyio
+import pytest
+from attrs import evolve
+from chat_server import ChatServer, chunk
+from host.host_process import HostProcess
+
+from engine.config import Settings
+from engine.errors import ConfigError, GenerationError
+from engine.generation import pool
+from engine.generation.base import GeneratorInfo, LostError, Message, Piece, SampleRequest
+from engine.generation.factory import make_generator
+from engine.generation.pool import Member, PoolGenerator
+
+pytestmark = pytest.mark.anyio
+
+ASKED = SampleRequest(
+    (Message("user", "Count from 1 to 1000, one number a line."),), prefill="1\n2\n3\n", max_tokens=40
+)
+NOWHERE = "http://127.0.0.1:9/v1"
+
+
+class Idle:
+    """A server that is only looked at."""
+
+    async def prepare(self) -> GeneratorInfo:
+        return GeneratorInfo("m", "here")
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        yield Piece(request.prefill, 1, "stop")
+
+    async def cpu_seconds(self) -> float | None:
+        return None
+
+    async def aclose(self) -> None: ...
+
+
+async def text(generator: PoolGenerator, request: SampleRequest) -> str:
+    async with aclosing(generator.sample(request)) as pieces:
+        return "".join([piece.text async for piece in pieces])
+
+
+async def test_a_run_goes_on_elsewhere_when_its_server_breaks_off(server: ChatServer) -> None:
+    """The first one that is asked loses its stream; the pool's other member is the same machine by another name."""
+    server.stream = [chunk("a "), chunk("b ")]
+    named = server.url.replace("127.0.0.1", "localhost")
+
+    def repair() -> Iterator[bytes]:
+        yield chunk("a ")
+        server.stream = [chunk("a "), chunk("b "), chunk("c"), chunk(None, "stop")]
+
+    server.stream = repair()  # type: ignore[assignment] # blocks, one after the other
+    generator = PoolGenerator.of(Settings(endpoints=(server.url, named), last_resort="none"))
+    async with aclosing(generator):
+        await generator.prepare()
+        assert await text(generator, evolve(ASKED, prefill="")) == "a b c"
+        assert len(server.requests) == 2
+        assert [bool(member.problem) for member in generator._members] == [True, False]
+
+
+async def test_without_any_server_the_error_names_them_all_with_their_reasons() -> None:
+    generator = make_generator(Settings(endpoints=(NOWHERE, "unix:/nowhere/host.sock"), last_resort="none"))
+    async with aclosing(generator):
+        with pytest.raises(GenerationError, match=r"127\.0\.0\.1:9.*unix:/nowhere/host\.sock"):
+            await generator.prepare()
+
+
+async def test_the_last_resort_samples_when_no_server_can_and_is_named() -> None:
+    generator = PoolGenerator([Member("far", _Gone())], Idle())
+    info = await generator.prepare()
+    assert info.where == "this machine, as the last resort; not usable now: far"
+    assert await text(generator, ASKED) == ASKED.prefill
+
+
+class _Gone(Idle):
+    async def prepare(self) -> GeneratorInfo:
+        raise LostError("gone")
+
+
+async def test_all_servers_are_named_with_those_that_cannot_be_used() -> None:
+    generator = PoolGenerator([Member("far", _Gone()), Member("near", Idle()), Member("b", Idle())], Idle())
+    assert (await generator.prepare()).where == "near, b; not usable now: far; last resort: this machine"
+
+
+async def test_the_next_sample_goes_where_it_should_be_done_first() -> None:
+    members = [Member("slow", Idle(), rate=10.0), Member("fast", Idle(), rate=35.0)]
+    generator = PoolGenerator(members, None)
+    taken = []
+    for _ in range(9):
+        best = await generator._best(set())
+        best.outstanding += 1
+        taken.append(best.where)
+    assert taken.count("fast") == 7
+    assert taken[0] == "fast"
+
+
+async def test_a_server_that_is_up_again_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    member = Member("a", Idle())
+    generator = PoolGenerator([member], None)
+    member.lose(LostError("gone"))
+    with pytest.raises(GenerationError, match="gone"):
+        await text(generator, ASKED)
+    monkeypatch.setattr(pool, "RECHECK_SECONDS", 0.0)
+    assert await text(generator, ASKED) == ASKED.prefill
+
+
+@pytest.mark.parametrize("endpoint", ["gpu-box", "unix:relative/path", "ftp://a/v1"])
+async def test_endpoints_that_cannot_be_used_are_refused_at_once(endpoint: str) -> None:
+    with pytest.raises(ConfigError):
+        make_generator(Settings(endpoints=(endpoint,)))
+
+
+@pytest.fixture
+def two_hosts(small_model: Path) -> Iterator[list[HostProcess]]:
+    folders = [Path(tempfile.mkdtemp(prefix="gf-")) for _ in range(2)]
+    both = [HostProcess(small_model, folder / "host.sock", "--context", "1024") for folder in folders]
+    for each in both:
+        each.wait_for(lambda health: health["status"] == "ok", seconds=120)
+    yield both
+    for each in both:
+        each.end()
+        shutil.rmtree(each.socket.parent)
+
+
+Interrupt = Callable[[], None]
+
+
+@pytest.mark.model
+@pytest.mark.slow
+async def test_a_host_killed_in_mid_stream_leaves_its_samples_to_the_other(two_hosts: list[HostProcess]) -> None:
+    first, second = two_hosts
+    endpoints = tuple(f"unix:{each.socket}" for each in two_hosts)
+    generator = make_generator(Settings(endpoints=endpoints, last_resort="none"))
+    assert isinstance(generator, PoolGenerator)
+    finished: dict[int, str] = {}
+
+    async def sample(seed: int) -> None:
+        said = ""
+        async with aclosing(generator.sample(evolve(ASKED, seed=seed, temperature=0.8))) as pieces:
+            async for piece in pieces:
+                said += piece.text
+                if piece.finish:
+                    finished[seed] = said
+
+    async with aclosing(generator), anyio.create_task_group() as tasks:
+        info = await generator.prepare()
+        assert all(endpoint in info.where for endpoint in endpoints)
+        for seed in range(6):
+            tasks.start_soon(sample, seed)
+        end = time.monotonic() + 60
+        while not all((each.health() or {}).get("tokens_sampled", 0) > 6 for each in two_hosts):
+            assert time.monotonic() < end
+            await anyio.sleep(0.05)  # both are in mid-stream
+        first.process.kill()
+    assert sorted(finished) == list(range(6)) and all(finished.values())
+    assert (second.health() or {})["samples"] == 6, "three of its own, and three that the other had begun"
