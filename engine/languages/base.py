@@ -212,8 +212,9 @@ class Language(Protocol):
     def module_problem(self, text: str, before: str, target: Target) -> str:
         """Why `text` cannot replace the whole module `before`: in one line, or empty if nothing speaks against it."""
 
-    def twin(self, text: str, targets: Sequence[str], seed: int) -> Twin:
-        """A twin of the test file `text`: same ids, other expectations; see `Twin`.
+    def twin(self, text: str, targets: Sequence[str], seed: int, *, known: bool = False) -> Twin:
+        """A twin of the test file `text`: same ids, other expectations; see `Twin`.  `known`: as far as possible such
+        as other tests of the file expect, so that what is equal to all of these is found, too.
 
         What passes a decided test of a twin is no honest implementation: it forges verdicts, or is equal to everything,
         or reads the expected values from its callers.  Deterministic by `seed`.

@@ -55,6 +55,7 @@ class Told:
     running: str = ""
     status: int | None = None
     split: dict[str, Any] = field(factory=dict)
+    seen: tuple[str, ...] = ()
 
     def feed(self, line: str) -> None:
         """Take one line of the agent's channel; what is not a result of this run is passed over."""
@@ -80,6 +81,7 @@ class Told:
                 self.modules = tuple(map(str, told.get("modules") or ()))
                 self.running = ""
                 self.split = dict(told.get("split") or {})
+                self.seen = tuple(map(str, told.get("seen") or ()))
                 self.status = int(told["status"])
         except (ValueError, KeyError, TypeError, AttributeError):
             return
@@ -164,6 +166,7 @@ def verdict(
         if len(found) > 1:
             odd.append(f"{test} was reported {len(found)} times")
         results.append(found[0] if found else _missing(test, told.error_of(_file(test)), over))
+    odd += told.seen
     if by_id:
         odd.append(f"tests were reported that are not expected, such as {next(iter(by_id))}")
     failed = [result for result in results if not result.passed]

@@ -28,6 +28,8 @@ FRESH_RUNS = 2
 MORE_FRESH_RUNS = 6  # for one that answers unsteadily: a coin falls as wanted so often by chance once in 64 times
 SPLIT_FACTOR = 3.0  # a call across processes takes longer
 
+_FAILED = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
+
 DecidedBy = Literal["split", "twin", "tests", "trusting your command"]
 
 # What tests share with the implementation besides arguments and results, when both are in one process.
@@ -35,6 +37,13 @@ _SHARED = re.compile(
     r"monkeypatch|mock|\bpatch\b|seed\(|setstate|environ|chdir|tmp_?path|tmpdir|tempfile|freez|caplog|assertLogs|"
     r"\btime\.|\.now\(|\.today\(|\bopen\(|std(?:in|out|err)|redirect_|capfd|getrefcount|weakref|gc\.|tracemalloc|"
     r"recursionlimit|cache_info|cache_clear|import_module|reload\(|sys\.modules|setlocale|getcontext|localcontext"
+)
+
+
+# Where the user's own code or tests speak of it, an honest implementation may look at frames, or at the tests' files.
+_LOOKS_AROUND = re.compile(
+    r"__file__|\bframes?\b|_getframe|currentframe|inspect\.stack|tb_frame|gi_frame|settrace|setprofile|getsource|"
+    r"\bgc\.|\.git\b|\bgit\b|conftest"
 )
 
 
@@ -102,7 +111,7 @@ class Case:
                 runs += [twice.verdict] if twice else []
                 if twice is not None and twice.applies and not twice.verdict.passed:
                     reason = "it answers by how often it was called, not by what it was asked"
-        elif not reason and split is not None and split.applies and not self._shares_more_than_data():
+        elif not reason and split is not None and split.applies and not self._shares_more_than_data(split.verdict):
             decided_by = "split"
             reason = f"it passes only in the tests' own process, not called from there: {split.verdict.reason}"
         elif not reason:
@@ -121,7 +130,12 @@ class Case:
 
     async def _fresh(self) -> Verdict:
         texts = {**self.texts, self.target.path: self.after}
-        return await self.verifier.run(self.judge, texts, time_limit=self.time_limit, fresh=True, decoys=True)
+        asked_for = _LOOKS_AROUND.search(self.before) or any(
+            _LOOKS_AROUND.search(self.read(file)) for file in self._test_files()
+        )
+        return await self.verifier.run(
+            self.judge, texts, time_limit=self.time_limit, fresh=True, decoys=True, audit=not asked_for
+        )
 
     async def _split(self, *, twice: bool = False) -> Split | None:
         caller = self.language.caller(self.before, self.target)
@@ -139,13 +153,23 @@ class Case:
             time_limit=SPLIT_FACTOR * self.time_limit,
         )
 
-    def _shares_more_than_data(self) -> bool:
-        """Whether an honest implementation may fail a split run: the tests reach into its process, or other parts of
-        its module were changed along with the target.
+    def _shares_more_than_data(self, verdict: Verdict) -> bool:
+        """Whether an honest implementation may fail that split run: the tests that failed reach into its process, or
+        other parts of its module were changed along with the target.
         """
         if not self.language.rest_is_kept(self.before, self.after, self.target):
             return True
-        return any(_SHARED.search(self.read(file)) for file in self._test_files())
+        failed = {_name(result.id) for result in verdict.results if not result.passed}
+        return any(_SHARED.search(self._without_tests_but(failed, file)) for file in self._test_files())
+
+    def _without_tests_but(self, names: set[str], file: Path) -> str:
+        """The text of a test file, without the tests that have none of these names."""
+        text, kept, end = self.read(file), "", 0
+        for function in self.language.functions(text):
+            name = function.name.partition("[")[0]
+            if function.start >= end and name.startswith("test") and not names & {name, "*"}:
+                kept, end = kept + text[end : function.start], function.end
+        return kept + text[end:]
 
     def _test_files(self) -> list[Path]:
         """The judge's files, and what they are set up by."""
@@ -153,33 +177,47 @@ class Case:
         return [*self.judge.files, *(folder / "conftest.py" for folder in folders)]
 
     async def _twin(self) -> tuple[Verdict | None, tuple[str, ...], str]:
-        """The twin's verdict (None if no test can be turned around), tests it leaves undecided, and what speaks
+        """The twins' verdict (None if no test can be turned around), tests they leave undecided, and what speaks
         against the implementation.
+
+        Of the two one expects new values, the other such as other tests expect: what lies may be equal to these alone.
         """
+        if self.judge.framework == "command":
+            return None, self.judge.tests, ""
         seed = secrets.randbits(32)
+        first, second = await both(lambda: self._twin_run(seed, known=False), lambda: self._twin_run(seed, known=True))
+        decided = {test for run in (first, second) if run for test in run[0].tests}
+        undecided = tuple(test for test in self.judge.tests if test not in decided)
+        verdict: Verdict | None = None
+        for run in (first, second):
+            if run is None:
+                continue
+            verdict = run[1]
+            for result in verdict.results:
+                if result.outcome not in _FAILED:
+                    what = "passes" if result.passed else f"ends {result.id} as {result.outcome} in"
+                    return verdict, undecided, f"it {what} tests that contradict the user's ({result.id})"
+        return verdict, undecided, ""
+
+    async def _twin_run(self, seed: int, *, known: bool) -> tuple[Judge, Verdict] | None:
+        """The tests that a twin decides, and its verdict; None if there are none."""
         texts = {**self.texts, self.target.path: self.after}
         names: dict[str, frozenset[str]] = {}
         if self.judge.doctests:
             twin = self.language.twin_doctest(self.after, self.judge.doctests, seed)
             texts[self.target.path] = twin.text
-            decided = set(self.judge.tests) if twin.decided >= set(self.judge.doctests) else set()
+            whole = twin.decided >= set(self.judge.doctests) and not known
+            decided = self.judge.tests if whole else ()
         else:
             for file in self.judge.files:
-                twin = self.language.twin(self.read(file), self.target.names, seed)
+                twin = self.language.twin(self.read(file), self.target.names, seed, known=known)
                 texts[file] = twin.text
                 names[self.verifier.relative(file, self.judge)] = twin.decided
-            decided = {test for test in self.judge.tests if _is_decided(test, names)}
-        undecided = tuple(test for test in self.judge.tests if test not in decided)
-        if not decided or self.judge.framework == "command":
-            return None, undecided, ""
-        judge = evolve(self.judge, tests=tuple(test for test in self.judge.tests if test in decided))
-        verdict = await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True)
-        failed = {TestOutcome.FAILED, TestOutcome.ERROR}
-        for result in verdict.results:
-            if result.outcome not in failed:
-                what = "passes" if result.passed else f"ends {result.id} as {result.outcome} in"
-                return verdict, undecided, f"it {what} tests that contradict the user's ({result.id})"
-        return verdict, undecided, ""
+            decided = tuple(test for test in self.judge.tests if _is_decided(test, names))
+        if not decided:
+            return None
+        judge = evolve(self.judge, tests=decided)
+        return judge, await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True)
 
 
 def _is_decided(test: str, names: Mapping[str, frozenset[str]]) -> bool:
@@ -188,6 +226,11 @@ def _is_decided(test: str, names: Mapping[str, frozenset[str]]) -> bool:
     if separator:
         return rest.partition("[")[0].replace("::", ".") in names.get(file, ())
     return any(test.endswith(f".{name}") for found in names.values() for name in found)
+
+
+def _name(test: str) -> str:
+    """`test_y` of `tests/test_a.py::TestC::test_y[1]` or `tests.test_a.TestC.test_y`; `*` of `tests/test_a.py::*`."""
+    return re.split(r"::|\.", test.partition("[")[0])[-1]
 
 
 def _suspicion(split: Split | None) -> str:

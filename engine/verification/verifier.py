@@ -6,22 +6,16 @@ with the agent in it; nothing is shared between runs but what a warm server has 
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
-import anyio
 from attrs import evolve
 
 from engine.config import Settings
 from engine.errors import NoTestsError, SandboxError
-from engine.tasks import both
 from engine.verification import command as own_command
 from engine.verification import remembered
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
@@ -35,17 +29,15 @@ from engine.verification.baseline import (
     warnings_of,
     without_flaky,
 )
-from engine.verification.cell import MIB, Cell, Command, Ended, Limits
 from engine.verification.confinement import open_cell, openings_of
 from engine.verification.environment import clean_environment
 from engine.verification.frameworks import folder_of, framework_of
 from engine.verification.interpreter import Interpreter, stamps
-from engine.verification.judging import ALL, Told, verdict, wrong_copy
-from engine.verification.sight import needed_by
+from engine.verification.judging import ALL, verdict, wrong_copy
+from engine.verification.running import Running
 from engine.verification.split import Split, hidden_from_candidate
 from engine.verification.warming import Basis, Warming
 
-AGENT = Path(__file__).with_name("agent")
 DECOYS = 3
 BASELINE_SECONDS = 60.0  # least time limit of a baseline, whose tests' durations are not yet known
 
@@ -72,8 +64,7 @@ class Verifier:
         self.settings = settings
         self.level = level
         self.level_detail = ""
-        self._cell: Cell | None = None
-        self._warming: Warming | None = None
+        self._running: Running | None = None
         self._failed: dict[str, None] = {}  # test files that refused a text, the latest last
         self._stack = AsyncExitStack()
 
@@ -84,15 +75,16 @@ class Verifier:
         cell = await open_cell(
             self.root, self.level, least=self.settings.sandbox_least, openings=openings_of(self.settings)
         )
-        self._cell = await self._stack.enter_async_context(cell)
-        self.level, self.level_detail = self._cell.level, self._cell.detail
-        self._warming = await self._stack.enter_async_context(Warming(self._cell))
+        opened = await self._stack.enter_async_context(cell)
+        self.level, self.level_detail = opened.level, opened.detail
+        warming = await self._stack.enter_async_context(Warming(opened))
+        self._running = Running(self._given_root, self.interpreter, self.settings, opened, warming)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cell = self._warming = None
+        self._running = None
         await self._stack.aclose()
 
     async def baseline(
@@ -118,13 +110,13 @@ class Verifier:
             InterpreterError: the tests need pytest, and it is missing.
             SandboxError: the cell could not be set up.
         """
-        texts = self._resolved({**overlays, **instrumented})
-        target = self._resolve(target_path)
-        paths = [self._resolve(path) for path in nominated]
+        texts = self._open.placed({**overlays, **instrumented})
+        target = self._open.place(target_path)
+        paths = [self._open.place(path) for path in nominated]
         if self.settings.test_command:
             return await own_command.find_baseline(
-                self._command_run, self.settings, folder=self.root, target=target_path, targets=targets,
-                names=(*targets, *stubs), probed=texts, plain=self._resolved(overlays), statement=reach_statement,
+                self._open.own_command, self.settings, folder=self.root, target=target_path, targets=targets,
+                names=(*targets, *stubs), probed=texts, plain=self._open.placed(overlays), statement=reach_statement,
                 nominated=nominated, may_pass=may_pass,
             )  # fmt: skip
         qualnames = tuple(name.rpartition(":")[2] for name in targets)
@@ -164,18 +156,20 @@ class Verifier:
             return known
         judge = Judge(framework, (), tuple(paths), folder=folder, doctests=doctests, target=target)
         seconds = max(BASELINE_SECONDS, 6 * self.settings.test_timeout_seconds)
-        told, ended = await self._execute(judge, texts, seconds, targets=targets, stubs=stubs, more={"modules": True})
+        told, ended = await self._open.tests(
+            judge, texts, seconds, targets=targets, stubs=stubs, more={"modules": True}
+        )
         files = [path.relative_to(folder).as_posix() for path in paths]
         judge = find_judge(
             told, ended, Asked(targets, files, folder, framework, target, doctests, looked_in, may_define)
         )
-        judge = evolve(judge, target=self._as_given(target), files=tuple(map(self._as_given, judge.files)))
+        judge = evolve(judge, target=self._open.as_given(target), files=tuple(map(self._open.as_given, judge.files)))
         expected = set(judge.tests)
         told.tests = [result for result in told.tests if result.id in expected]
         found = verdict(judge, told, ended, decided_by=self._decided_by(framework))
         least = self.settings.test_timeout_seconds
         if may_be_flaky(found.results):
-            again, ended_again = await self._execute(judge, texts, seconds, targets=targets, stubs=stubs)
+            again, ended_again = await self._open.tests(judge, texts, seconds, targets=targets, stubs=stubs)
             second = verdict(judge, again, ended_again, decided_by="")
             judge, found = without_flaky(judge, found, second)
         if not may_pass:
@@ -190,6 +184,7 @@ class Verifier:
         self, judge: Judge, overlays: Mapping[Path, str], *, time_limit: float,
         on_result: Callable[[TestResult], None] | None = None, stop_at_first_failure: bool = False,
         targets: Sequence[str] = (), stubs: Sequence[str] = (), fresh: bool = False, decoys: bool = False,
+        audit: bool = False,
     ) -> Verdict:  # fmt: skip
         """Judge the workspace with `overlays` in place: every test of the judge must run, and pass.
 
@@ -200,12 +195,15 @@ class Verifier:
             targets, stubs: names of functions that hold the probe, if `overlays` are instrumented; see `baseline`.
             fresh: in a process that has loaded nothing yet, even if there is a warm server.
             decoys: plant tests that cannot pass among the judge's: if these pass, none of it is believed.
+            audit: note what the target does that its text may hide; see `agent/audit.py`.
 
         Raises:
             SandboxError: the cell could not be set up.
         """
         if judge.framework == own_command.FRAMEWORK:
-            return own_command.judged(judge, *await self._command_run(judge, self._resolved(overlays), time_limit))
+            return own_command.judged(
+                judge, *await self._open.own_command(judge, self._open.placed(overlays), time_limit)
+            )
         planted = [f"test_{secrets.token_hex(4)}" for _ in range(DECOYS)] if decoys and not judge.doctests else []
         expected = set(judge.tests)
         whole = tuple(test.removesuffix(ALL) for test in judge.tests if test.endswith(ALL))
@@ -214,15 +212,15 @@ class Verifier:
             if on_result and (result.id in expected or whole):
                 on_result(result)
 
-        told, ended = await self._execute(
-            judge, self._resolved(overlays), time_limit, targets=targets, stubs=stubs, on_result=on_each,
+        told, ended = await self._open.tests(
+            judge, self._open.placed(overlays), time_limit, targets=targets, stubs=stubs, on_result=on_each,
             stop_at_first_failure=stop_at_first_failure, warm=not fresh,
-            more={"decoys": planted, "first": [] if fresh else list(reversed(self._failed))},
+            more={"decoys": planted, "first": [] if fresh else list(reversed(self._failed)), "audit": audit},
         )  # fmt: skip
         wrong = ""
         if judge.target is not None:
-            target = self._resolve(judge.target)
-            wrong = wrong_copy(told, target, self._resolved(overlays).get(target))
+            target = self._open.place(judge.target)
+            wrong = wrong_copy(told, target, self._open.placed(overlays).get(target))
         found = verdict(judge, told, ended, decided_by=self._decided_by(judge.framework), wrong=wrong, decoys=planted)
         for result in found.results:
             if not result.passed:
@@ -240,32 +238,33 @@ class Verifier:
             texts, targets, stubs: what the baseline was run with: it is repeated, and must end alike.
         """
         judge = baseline.judge
-        if self._warming is None or judge.framework == own_command.FRAMEWORK:
+        running = self._open
+        if judge.framework == own_command.FRAMEWORK:
             return
-        command = self._tests(
-            judge, self._resolved(texts), baseline.time_limit, secrets.token_hex(16), targets=list(targets),
+        command = running.order(
+            judge, self._open.placed(texts), baseline.time_limit, secrets.token_hex(16), targets=list(targets),
             stubs=list(stubs), stop_at_first_failure=False,
         )  # fmt: skip
         python = self.interpreter
-        self._warming.start(
+        running.warming.start(
             Basis(
                 command=command,
                 first=baseline.verdict,
                 judged=lambda told, ended: verdict(judge, told, ended, decided_by=""),
                 modules=baseline.modules,
-                files=[self._resolve(file) for file in judge.files],
+                files=[self._open.place(file) for file in judge.files],
                 packages=(python.path, *python.import_paths),
             )
         )
 
     async def warmed(self) -> str:
         """Wait until it is known whether runs will be warm; why they will not be, empty if they will."""
-        return await self._warming.settled() if self._warming else "the verifier is not open"
+        return await self._open.warming.settled()
 
     @property
     def warm_place(self) -> str:
         """How far runs go before they know their text (see `agent/ahead.py`); empty if they are cold."""
-        return self._warming.place if self._warming else ""
+        return self._open.warming.place
 
     async def split(
         self, judge: Judge, caller: Mapping[Path, str], callee: Mapping[Path, str], *, target: Path,
@@ -282,130 +281,27 @@ class Verifier:
         Raises:
             SandboxError: a cell could not be set up.
         """
-        if self._cell is None:
-            raise RuntimeError("the verifier is not open: use it as an async context manager")
-        cell, target = self._cell, self._resolve(target)
-        tests = [self._resolve(file) for file in (*judge.files, *nominated)]
-        hidden = hidden_from_candidate(self.root, tests, target)
-        seen = self._resolved(callee).items()
-        texts = {path: text for path, text in seen if not any(path.is_relative_to(each) for each in hidden)}
-        tests_end, code_end = socket.socketpair()
-        worker = self._command("worker.py", judge.folder, texts, time_limit, str(code_end.fileno()))
-        root = os.path.relpath(self.root, judge.folder)  # noqa: ASYNC240 - touches no disk
-        worker = evolve(worker, request=json.dumps({"root": root}), inherited=(code_end.fileno(),), hidden=hidden)
-
-        serving = anyio.CancelScope()
-
-        async def serve() -> None:
-            with serving:
-                await cell.run(worker, lambda line: None)
-                code_end.shutdown(socket.SHUT_RDWR)  # or the tests would wait for it
-
-        order = {"descriptor": tests_end.fileno(), "file": str(target.relative_to(self.root)), "twice": twice}
-
-        async def test() -> tuple[Told, Ended]:
-            try:
-                return await self._execute(
-                    judge, self._resolved(caller), time_limit, inherited=(tests_end.fileno(),), more={"split": order}
-                )
-            finally:
-                serving.cancel()
-
-        with tests_end, code_end:
-            (told, ended), _ = await both(test, serve)
+        running = self._open
+        target = running.place(target)
+        tests = [running.place(file) for file in (*judge.files, *nominated)]
+        told, ended = await running.apart(
+            judge, running.placed(caller), running.placed(callee), time_limit, target=target,
+            hidden=hidden_from_candidate(running.root, tests, target), twice=twice,
+        )  # fmt: skip
         return Split.of(verdict(judge, told, ended, decided_by=self._decided_by(judge.framework)), told.split)
 
-    async def _command_run(
-        self, judge: Judge, texts: Mapping[Path, str], seconds: float, mark: str = ""
-    ) -> tuple[Told, Ended]:
-        """Run the user's own command; see `command`."""
-        if self._cell is None:
+    @property
+    def _open(self) -> Running:
+        if self._running is None:
             raise RuntimeError("the verifier is not open: use it as an async context manager")
-        words, patterns = own_command.words_of(self.settings)
-        key = secrets.token_hex(16)
-        request = {"key": key, "argv": words, "files": patterns, "probe": mark}
-        own = (Path(sys.executable).parent, Path(sys.prefix), Path(sys.base_prefix))
-        order = self._command("command.py", judge.folder, texts, seconds)
-        order = evolve(
-            order,
-            argv=(sys.executable, "-I", "-S", str(AGENT / "command.py")),
-            request=json.dumps(request),
-            visible=(*order.visible, *own),
-        )
-        told = Told(key)
-        return told, await self._cell.run(order, told.feed)
-
-    def _decided_by(self, framework: str) -> str:
-        return f"{framework}, {self.level} sandbox"
-
-    async def _execute(
-        self, judge: Judge, texts: Mapping[Path, str], seconds: float, *, targets: Sequence[str] = (),
-        stubs: Sequence[str] = (), on_result: Callable[[TestResult], None] | None = None,
-        stop_at_first_failure: bool = False, inherited: tuple[int, ...] = (), more: Mapping[str, object] = {},
-        warm: bool = False,
-    ) -> tuple[Told, Ended]:  # fmt: skip
-        if self._cell is None or self._warming is None:
-            raise RuntimeError("the verifier is not open: use it as an async context manager")
-        key = secrets.token_hex(16)
-        command = self._tests(
-            judge, texts, seconds, key, targets=list(targets), stubs=list(stubs),
-            stop_at_first_failure=stop_at_first_failure, **more,
-        )  # fmt: skip
-        if warm:
-            told = Told(key, on_result)
-            if (ended := await self._warming.run(command, told)) is not None:
-                return told, ended
-        told = Told(key, on_result)
-        return told, await self._cell.run(evolve(command, inherited=inherited), told.feed)
-
-    def _tests(self, judge: Judge, texts: Mapping[Path, str], seconds: float, key: str, **more: object) -> Command:
-        """A run of the judge's tests; `more`: of the request, see `agent/runner.py`."""
-        request = {
-            "key": key,
-            "framework": judge.framework,
-            "files": [self.relative(path, judge) for path in judge.files],
-            "tests": judge.tests,
-            "doctests": judge.doctests,
-            "root": os.path.relpath(self.root, judge.folder),
-            "target": os.path.relpath(self._resolve(judge.target), self.root) if judge.target else "",
-            "limits": dict(judge.limits),
-            "limit": self.settings.test_timeout_seconds,
-            "args": self.settings.test_args,
-            **more,
-        }
-        return evolve(self._command("runner.py", judge.folder, texts, seconds), request=json.dumps(request))
-
-    def _command(
-        self, script: str, folder: Path, texts: Mapping[Path, str], seconds: float, *arguments: str
-    ) -> Command:
-        """One of the agent's scripts in the user's Python."""
-        python = self.interpreter
-        return Command(
-            argv=(str(python.path), str(AGENT / script), *arguments),
-            cwd=folder,
-            request="",
-            environment=clean_environment(python.environment_prefix, python.path, passed=self.settings.test_env),
-            limits=Limits(seconds=seconds, memory_bytes=self.settings.test_memory_mb * MIB),
-            overlays=texts,
-            visible=(AGENT, *needed_by(python)),
-        )
+        return self._running
 
     def relative(self, file: Path, judge: Judge) -> str:
         """How the ids of the judge's tests name a file."""
-        return self._resolve(file).relative_to(judge.folder).as_posix()
+        return self._open.relative(file, judge)
 
-    def _resolve(self, path: Path) -> Path:
-        """The path as the tests see it: the workspace's own links followed, the file's kept."""
-        inside = path.relative_to(self._given_root) if path.is_relative_to(self._given_root) else None
-        path = self.root / inside if inside is not None else path
-        return path.parent.resolve() / path.name
-
-    def _as_given(self, path: Path) -> Path:
-        """The path below the root as the caller named it, which may be a link."""
-        return self._given_root / path.relative_to(self.root)
-
-    def _resolved(self, texts: Mapping[Path, str]) -> dict[Path, str]:
-        return {self._resolve(path): text for path, text in texts.items()}
+    def _decided_by(self, framework: str) -> str:
+        return f"{framework}, {self.level} sandbox"
 
 
 __all__ = ["Verifier", "reach_statement"]

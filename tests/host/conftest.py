@@ -20,8 +20,8 @@ def start_host() -> Iterator[StartHost]:
     folder = Path(tempfile.mkdtemp(prefix="gf-"))
     started: list[HostProcess] = []
 
-    def start(model: Path, *arguments: str) -> HostProcess:
-        started.append(HostProcess(model, folder / "host.sock", *arguments))
+    def start(model: Path, *arguments: str, before: str = "") -> HostProcess:
+        started.append(HostProcess(model, folder / "host.sock", *arguments, before=before))
         return started[-1]
 
     yield start

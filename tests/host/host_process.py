@@ -14,10 +14,16 @@ import httpx
 
 
 class HostProcess:
-    """Starts a host for `model`; its stderr goes to `host.log` beside the socket."""
+    """Starts a host for `model`; its stderr goes to `host.log` beside the socket.
 
-    def __init__(self, model: Path, socket: Path, *arguments: str) -> None:
-        command = [sys.executable, "-P", "-m", "engine.host", "--model", str(model), "--socket", str(socket)]
+    Args:
+        before: statements that the host's process runs first: a fault that a test wants it to have.
+    """
+
+    def __init__(self, model: Path, socket: Path, *arguments: str, before: str = "") -> None:
+        program = f"{before}\nimport sys\nfrom engine.host.__main__ import main\nsys.exit(main())"
+        start = ["-c", program] if before else ["-m", "engine.host"]
+        command = [sys.executable, "-P", *start, "--model", str(model), "--socket", str(socket)]
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         self.socket = socket
         self.log = socket.parent / "host.log"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from host_process import HostProcess
 
@@ -57,8 +58,37 @@ def test_a_truncated_model_ends_the_host_with_the_reason_in_its_log(
     with small_model.open("rb") as whole:
         broken.write_bytes(whole.read(20_000_000))
     host = start_host(broken)
-    assert host.process.wait(60) == 1
+    assert host.process.wait(60) == 3
     log = host.log.read_text()
-    assert "cannot load" in log
-    assert "broken.gguf" in log
+    assert "broken.gguf is cut off" in log
+    assert not host.socket.exists()
+
+
+def test_short_memory_makes_the_context_shorter_and_is_told(small_model: Path, start_host: StartHost) -> None:
+    left = "import engine.host.loading as loading\nloading.available_bytes = lambda: 1_100_000_000"
+    host = start_host(small_model, "--context", "32768", before=left)
+    health = host.wait_for(lambda health: health["status"] == "ok")
+    assert 1024 <= health["context_tokens"] < 32768
+    assert "for want of memory" in health["note"]
+    assert host.ask("Say hello.", max_tokens=4)["usage"]["completion_tokens"] > 0
+
+
+def test_memory_for_no_context_at_all_is_an_error_before_anything_is_loaded(
+    small_model: Path, start_host: StartHost
+) -> None:
+    left = "import engine.host.loading as loading\nloading.available_bytes = lambda: 300_000_000"
+    left += "\ndef fail(*_, **__): raise SystemError('it was loaded')\nloading.Backend.__init__ = fail"
+    host = start_host(small_model, before=left)
+    assert host.process.wait(60) == 4
+    assert "300 MB are available" in host.log.read_text()
+
+
+def test_a_host_whose_step_never_ends_gives_itself_up(small_model: Path, start_host: StartHost) -> None:
+    hang = "import time\nfrom engine.host.backend import Backend\nBackend.decode = lambda self: time.sleep(1000)"
+    host = start_host(small_model, "--step-limit", "1", before=hang)
+    host.wait_for(lambda health: health["status"] == "ok")
+    with pytest.raises(httpx.TransportError):
+        host.ask("Say hello.", max_tokens=4)
+    assert host.process.wait(10) == 1
+    assert "a decode step has not ended" in host.log.read_text()
     assert not host.socket.exists()

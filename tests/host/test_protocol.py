@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import Any
 
@@ -27,6 +28,9 @@ HELLO = [{"role": "user", "content": "Hello"}]
         ({"messages": HELLO, "n": 0}, "n"),
         ({"messages": HELLO, "max_tokens": 1.5}, "max_tokens"),
         ({"messages": HELLO, "stop": [""]}, "stop"),
+        ({"messages": HELLO, "logprobs": 5}, "logprobs"),
+        ({"messages": HELLO, "logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"messages": HELLO, "top_logprobs": 2}, "top_logprobs"),
         ({"messages": HELLO, "tools": [{"type": "function"}]}, "tools"),
     ],
 )
@@ -60,6 +64,80 @@ def test_a_path_that_does_not_exist_gets_an_error_object(host: HostProcess) -> N
     reply = host.client.get("/v1/embeddings")
     assert reply.status_code == 404
     assert reply.json()["error"]["message"]
+
+
+def test_a_wrong_method_gets_an_error_object(host: HostProcess) -> None:
+    reply = host.client.get("/v1/chat/completions")
+    assert reply.status_code == 405
+    assert reply.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_logprobs_are_told_for_each_token_and_are_those_of_the_likeliest(host: HostProcess) -> None:
+    answer = host.ask("Count: 1, 2, 3,", temperature=0, max_tokens=6, logprobs=True, top_logprobs=3)
+    choice = answer["choices"][0]
+    tokens = choice["logprobs"]["content"]
+    assert len(tokens) == answer["usage"]["completion_tokens"]
+    assert b"".join(bytes(token["bytes"]) for token in tokens).decode() == choice["message"]["content"]
+    for token in tokens:
+        best = token["top_logprobs"]
+        assert best[0]["token"] == token["token"], "greedy takes the likeliest"
+        assert best[0]["logprob"] == token["logprob"]
+        assert 0 >= best[0]["logprob"] >= best[1]["logprob"] >= best[2]["logprob"]
+        assert sum(math.exp(each["logprob"]) for each in best) <= 1 + 1e-9
+
+
+def test_streamed_logprobs_are_all_of_them_and_none_come_unasked(host: HostProcess) -> None:
+    body = {"messages": HELLO, "temperature": 0, "max_tokens": 6}
+    streamed = streamed_choices(host, {**body, "logprobs": True})
+    content = [token for choice in streamed for token in choice["logprobs"]["content"]]
+    assert "".join(token["token"] for token in content) == "".join(each["delta"]["content"] for each in streamed)
+    assert content[0]["top_logprobs"] == []
+    assert all("logprobs" not in choice for choice in streamed_choices(host, body))
+
+
+def test_several_choices_are_streamed_by_their_index_and_each_ends_once(host: HostProcess) -> None:
+    body = {"messages": HELLO, "n": 3, "seed": 5, "temperature": 1, "max_tokens": 8}
+    choices = streamed_choices(host, body)
+    texts = ["".join(each["delta"]["content"] for each in choices if each["index"] == index) for index in range(3)]
+    ends = sorted(each["index"] for each in choices if each["finish_reason"])
+    assert ends == [0, 1, 2]
+    assert all(texts) and len(set(texts)) > 1
+
+
+def test_metrics_count_what_was_done(host: HostProcess) -> None:
+    before = metrics(host)
+    usage = host.ask("Count these: a b c d e f g.", n=2, max_tokens=4)["usage"]
+    after = metrics(host)
+
+    def more(name: str) -> float:
+        return after[f"greenfinch_host_{name}"] - before[f"greenfinch_host_{name}"]
+
+    assert more("samples_total") == 2
+    assert more("tokens_sampled_total") == usage["completion_tokens"]
+    assert more("tokens_evaluated_total") + usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_tokens"]
+    assert more("tokens_cached_total") >= usage["prompt_tokens"], "the second choice shares the first one's prompt"
+    assert more("steps_total") >= 4
+    assert more("decode_seconds_total") > 0
+    assert (after["greenfinch_host_samples_running"], after["greenfinch_host_samples_waiting"]) == (0, 0)
+    assert after["greenfinch_host_threads"] >= 1
+    assert after["greenfinch_host_step_age_seconds"] == 0
+    assert after["greenfinch_host_context_cells"] == 2048
+
+
+def metrics(host: HostProcess) -> dict[str, float]:
+    reply = host.client.get("/metrics")
+    assert reply.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = reply.text.splitlines()
+    told = dict(line.split(" ") for line in lines if not line.startswith("#"))
+    assert all(f"# TYPE {name} " in reply.text for name in told)
+    return {name: float(value) for name, value in told.items()}
+
+
+def streamed_choices(host: HostProcess, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices in all events of a stream."""
+    with host.client.stream("POST", "/v1/chat/completions", json={**body, "stream": True}) as reply:
+        events = [json.loads(line[6:]) for line in reply.iter_lines() if line.startswith("data: {")]
+    return [choice for event in events for choice in event["choices"]]
 
 
 def test_the_model_is_listed(host: HostProcess) -> None:

@@ -315,13 +315,13 @@ async def test_tests_that_reach_it_in_a_process_of_their_own_are_found(project, 
 async def runs_of(verifier):
     """Counts what the verifier runs from now on."""
     count = []
-    execute = verifier._execute
+    execute = verifier._running.tests
 
     async def counted(*args, **named):
         count.append(1)
         return await execute(*args, **named)
 
-    verifier._execute = counted
+    verifier._running.tests = counted
     return count
 
 

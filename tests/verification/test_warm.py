@@ -67,7 +67,7 @@ def probed(text: str, name: str = "double") -> str:
 
 def server_of(verifier) -> psutil.Process:
     """The process that forks: where the launcher's chain of children ends, its forks left out."""
-    return psutil.Process(verifier._warming._server._process.pid)
+    return psutil.Process(verifier._running.warming._server._process.pid)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_verdicts_are_those_of_cold_runs(work, warmed):
         "double = 1\n",
     ]
     async with warmed(work) as (verifier, found):
-        assert verifier._warming.repeated is not None
+        assert verifier._running.warming.repeated is not None
         for text in texts:
             warm = await work.verdict(verifier, found, "lib.py", text)
             cold = await verifier.run(
@@ -109,7 +109,7 @@ async def test_verdicts_are_those_of_cold_runs(work, warmed):
             ], text
             assert (warm.passed, warm.reason, warm.loaded) == (cold.passed, cold.reason, cold.loaded)
         assert await verifier.warmed() == ""
-        assert verifier._warming._server.place == "collection"
+        assert verifier._running.warming._server.place == "collection"
 
 
 async def test_it_is_many_times_faster_than_a_cold_run(work, warmed):
@@ -229,12 +229,12 @@ async def test_a_cancelled_run_is_gone_at_once(work, warmed):
 
 async def test_a_changed_configuration_gets_a_new_server(work, warmed):
     async with warmed(work) as (verifier, found):
-        before = verifier._warming._server
+        before = verifier._running.warming._server
         work.write("conftest.py", "import os\nos.environ['CONFIGURED'] = 'yes'\n")
         text = body("import os", "assert os.environ.get('CONFIGURED') == 'yes'", "return number * 2")
         assert (await work.verdict(verifier, found, "lib.py", text)).passed
         assert await verifier.warmed() == ""
-        assert verifier._warming._server is not before
+        assert verifier._running.warming._server is not before
         assert (await work.verdict(verifier, found, "lib.py", text)).passed
 
 
@@ -258,7 +258,7 @@ async def test_a_server_that_ends_is_replaced_once(work, warmed):
     good = body("return number * 2")
     async with warmed(work) as (verifier, found):
         for is_replaced in (True, False):
-            server = verifier._warming._server
+            server = verifier._running.warming._server
             server._process.kill()
             server._process.wait()
             assert (await work.verdict(verifier, found, "lib.py", good)).passed
@@ -278,7 +278,7 @@ async def test_a_conftest_that_loads_the_projects_package_sees_the_candidate(pro
         }
     )
     async with warmed(work, "src/pkg/core.py") as (verifier, found):
-        assert verifier._warming._server.place == "conftest"
+        assert verifier._running.warming._server.place == "conftest"
         assert (await work.verdict(verifier, found, "src/pkg/core.py", body("return number * 2"))).passed
         assert not (await work.verdict(verifier, found, "src/pkg/core.py", body("return number * 3"))).passed
         assert await verifier.warmed() == ""
@@ -294,7 +294,7 @@ async def test_a_conftest_that_reads_a_file_of_the_project_waits_for_the_candida
         }
     )
     async with warmed(work) as (verifier, found):
-        assert verifier._warming._server.place == "conftest"
+        assert verifier._running.warming._server.place == "conftest"
         assert (await work.verdict(verifier, found, "lib.py", body("return number * 2"))).passed
 
 
@@ -325,7 +325,7 @@ async def test_a_judge_that_ends_otherwise_when_warm_is_run_cold(project, warmed
     )
     async with warmed(work, ready=False) as (verifier, found):
         assert "test_start" in await verifier.warmed()
-        assert verifier._warming._server is None
+        assert verifier._running.warming._server is None
         assert (await work.verdict(verifier, found, "lib.py", body("return number * 2"))).passed
 
 

@@ -88,8 +88,8 @@ class Python:
     def module_problem(self, text: str, before: str, target: Target) -> str:
         return checks.module_problem(text, before, target)
 
-    def twin(self, text: str, targets: Sequence[str], seed: int) -> Twin:
-        return twin.twin(text, targets, seed)
+    def twin(self, text: str, targets: Sequence[str], seed: int, *, known: bool = False) -> Twin:
+        return twin.twin(text, targets, seed, known=known)
 
     def twin_doctest(self, text: str, targets: Sequence[str], seed: int) -> Twin:
         return doctwin.twin_doctest(text, targets, seed)

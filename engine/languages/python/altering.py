@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 import random
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 
-def other(value: Any, chance: random.Random, among: Any = ()) -> Any:
+def other(value: Any, chance: random.Random, among: Any = (), known: Sequence[Any] = ()) -> Any:
     """A value that differs from `value` by more than any tolerance or order of items would forgive.
 
     Numbers move far, texts gain letters, truth is turned around, None becomes a number.  A container keeps its length,
@@ -17,27 +18,36 @@ def other(value: Any, chance: random.Random, among: Any = ()) -> Any:
 
     Args:
         among: values that it may not be either.
+        known: values to choose from, as far as there are some of the same kind.
 
     Raises:
         TypeError: there is no such value for this kind.
     """
-    return _other(value, chance, {*_leaves(value), *_leaves(list(among))})
+    taken = {*_leaves(value), *_leaves(list(among))}
+    if value and isinstance(value, list | tuple | set | frozenset | dict):
+        fitting = [each for each in known if type(each) is type(value) and not taken & set(_leaves(each))]
+        if fitting:
+            return chance.choice(fitting)
+    return _other(value, chance, taken, known)
 
 
-def _other(value: Any, chance: random.Random, taken: set[Any]) -> Any:
+def _other(value: Any, chance: random.Random, taken: set[Any], known: Sequence[Any] = ()) -> Any:
     match value:
         case list() | tuple() | set() | frozenset() if not value:
             return type(value)([chance.randrange(2, 90)])
         case list() | tuple():
-            return type(value)(_other(item, chance, taken) for item in value)
+            return type(value)(_other(item, chance, taken, known) for item in value)
         case set() | frozenset():
-            return type(value)(_other(item, chance, taken) for item in sorted(value, key=repr))
+            return type(value)(_other(item, chance, taken, known) for item in sorted(value, key=repr))
         case dict() if not value:
             return {letters(chance): chance.randrange(2, 90)}
         case dict():
-            return {key: _other(item, chance, taken) for key, item in value.items()}
+            return {key: _other(item, chance, taken, known) for key, item in value.items()}
         case bool() if len(taken) == 1:
             return not value
+    fitting = [each for each in known if type(each) is type(value) and each not in taken]
+    if fitting:
+        return chance.choice(fitting)
     for _ in range(100):
         found = _leaf(value, chance)
         if found not in taken:
@@ -70,8 +80,11 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def far(value: Any, chance: random.Random) -> Any:
+def far(value: Any, chance: random.Random, known: Sequence[Any] = ()) -> Any:
     """The same, for comparisons with a tolerance: every number in it moves far, and containers keep their length.
+
+    Args:
+        known: numbers to choose from, as far as they are far away.
 
     Raises:
         TypeError: it holds no number.
@@ -80,12 +93,19 @@ def far(value: Any, chance: random.Random) -> Any:
         case bool() | str() | bytes() | None:
             raise TypeError("not a number")
         case int() | float() | complex():
+            apart = [each for each in known if _is_number(each) and abs(each - value) > max(abs(each), abs(value)) / 2]
+            if apart:
+                return chance.choice(apart)
             return -1.5 if value != value or value in (math.inf, -math.inf) else value + (abs(value) + 1.0) * 5000
         case list() | tuple() if value:
-            return type(value)(far(item, chance) for item in value)
+            return type(value)(far(item, chance, known) for item in value)
         case dict() if value:
-            return {key: far(item, chance) for key, item in value.items()}
+            return {key: far(item, chance, known) for key, item in value.items()}
     raise TypeError(f"no number in a {type(value).__name__}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | complex) and not isinstance(value, bool) and cmath.isfinite(value)
 
 
 def among_none(values: list[Any], chance: random.Random) -> list[Any]:

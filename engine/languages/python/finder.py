@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import re
 import sys
 from typing import Any
 
@@ -10,10 +12,13 @@ from attrs import frozen
 
 from engine.languages.python import forbidden
 from engine.languages.python.folding import texts
-from engine.languages.python.lies import HIDDEN, lies
-from engine.languages.python.scopes import SENSITIVE, Definition, ScopedVisitor
+from engine.languages.python.lies import CHECKS, HIDDEN, RICH, lies
+from engine.languages.python.scopes import SENSITIVE, Definition, ScopedVisitor, kind_of
 
 _DEEPEST = 3  # of texts within texts that are run
+_FIELD = re.compile(r"\{(\w*[.\[][^{}:!]*)")  # of a format: `{0.name[1].other}`
+COMPARED = RICH | CHECKS
+BUILTINS = frozenset(name for name, value in vars(builtins).items() if type(value) is type(len))
 
 
 @frozen
@@ -44,11 +49,23 @@ class Finder(ScopedVisitor):
         self.found.append(Finding(f"{key}:{refused}", message, getattr(node, "lineno", 1), refused))
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        for lie in lies(node):
+        for lie in lies(node, [self._base(base) for base in node.bases]):
             self._report(f"lie {lie.key}", lie.message, lie.node, refused=lie.certain)
         for base in node.bases:
             if isinstance(base, ast.Name) and base.id in forbidden.EXITS:
                 self._report(base.id, f"makes a kind of {base.id}", node, refused=not self._may_exit)
+        self.generic_visit(node)
+
+    def _base(self, node: ast.expr) -> str:
+        """The last part of a base's name, also of `type("")` and of names that stand for it."""
+        if isinstance(node, ast.Name) and node.id in self.kinds:
+            return self.kinds[node.id]
+        known = self.dotted(node) or kind_of(node) or ast.unparse(node).partition("[")[0]
+        return known.rpartition(".")[2]
+
+    def visit_MatchClass(self, node: ast.MatchClass) -> None:
+        for name in node.kwd_attrs:
+            self._check_name(name, name, node)
         self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -130,9 +147,14 @@ class Finder(ScopedVisitor):
         if (
             node.attr == "__self__"
             and isinstance(node.value, ast.Name)
-            and node.value.id in forbidden.SPELLED | {"print", "len"}
+            and node.value.id in BUILTINS | forbidden.SPELLED
+            and not any(node.value.id in names for names in self._shadowed)
         ):
             self._report("__self__", "reaches builtins through a function (__self__)", node)
+        if not name and node.attr in forbidden.DETOURS and not isinstance(node.value, ast.Name | ast.Attribute):
+            self._report(f".{node.attr}", f"reaches {node.attr} through another module", node)
+        elif not name and node.attr == "modules" and ast.unparse(node.value).rpartition(".")[2] == "sys":
+            self._report("sys.modules", "looks through or changes sys.modules", node)
         if name and forbidden.below(name, forbidden.NAMES | forbidden.IMPORTS):
             return  # told once
         self.visit(node.value)
@@ -185,6 +207,8 @@ class Finder(ScopedVisitor):
                 return
             case ast.Attribute(value=value, attr=attribute):
                 self._check_changed(self.dotted(value), attribute, target)
+                if attribute in COMPARED and not (isinstance(value, ast.Name) and value.id in {"cls", "self"}):
+                    self._report(attribute, f"changes how others compare ({ast.unparse(target)[:40]})", target)
                 if isinstance(value, ast.Name) and value.id in self.own:
                     self._report(f"{value.id}.", f"keeps state between calls ({value.id})", target, refused=False)
                 if attribute in {"__class__", "__code__", "__globals__"}:
@@ -231,7 +255,8 @@ class Finder(ScopedVisitor):
         elif bare in {"getattr", "setattr", "delattr", "hasattr"} and len(node.args) > 1:
             self._check_access(bare, node.args[0], node.args[1], node)
         elif bare in {"operator.attrgetter", "operator.methodcaller"} and first is not None:
-            self._check_access("getattr", None, first, node)
+            for each in node.args if bare == "operator.attrgetter" else node.args[:1]:
+                self._check_access("getattr", None, each, node)
         elif bare in {"pickle.loads", "_pickle.loads"} and isinstance(self.folded(node.args[0]), bytes):
             self._report(bare, "loads a pickle that it brings along", node)
         elif bare in forbidden.EXIT_CALLS:
@@ -243,6 +268,11 @@ class Finder(ScopedVisitor):
         elif bare in {"globals", "locals", "vars", "breakpoint", "input", "dir"}:
             self._report(bare, f"looks at names as data ({bare})", node, refused=False)
             self._check_names_as_data(bare, first, node)
+        for keyword in node.keywords:
+            if keyword.arg in COMPARED:
+                self._report(keyword.arg, f"makes a class that compares in a way of its own ({keyword.arg})", node)
+            elif keyword.arg == "stack_info" and self.folded(keyword.value):
+                self._report("stack_info", f"{forbidden.FRAMES} (stack_info)", node)
         if isinstance(node.func, ast.Attribute) and node.func.attr in {"update", "setdefault", "pop", "clear"}:
             inner = node.func.value
             if isinstance(inner, ast.Attribute) and inner.attr == "__dict__":
@@ -294,12 +324,23 @@ class Finder(ScopedVisitor):
                 self._check_changed(owner, known, node)
                 if known in {"__class__", "__code__"}:
                     self._report(known, f"changes {known} of an object", node)
-            self._check_name(f"{owner}.{known}" if owner else "", known.rpartition(".")[2], node)
+            self._check_name(f"{owner}.{known}" if owner else known, known.rpartition(".")[2], node)
             return
-        certain = owner.partition(".")[0] in SENSITIVE or self.decodes()
+        certain = owner.partition(".")[0] in SENSITIVE or self.decodes() or self._picks_names()
         self._report(f"{how} {owner}", f"uses computed names ({how})", node, refused=certain)
         if how in {"setattr", "delattr"}:
             self._check_changed(owner, "...", node)
+
+    def _picks_names(self) -> bool:
+        """Whether a name is found among those of an object by a piece of it that only some names have."""
+        nodes = list(ast.walk(self.around()))
+        names = (each.func.id for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Name))
+        if not {"dir", "vars"} & set(names) and not any(
+            isinstance(n, ast.Attribute) and n.attr == "__dict__" for n in nodes
+        ):
+            return False
+        words = (each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str))
+        return any(forbidden.PIECES.search(word) for word in words)
 
     def _check_descriptor(self, how: str, first: ast.expr, node: ast.Call) -> None:
         number = self.folded(first)
@@ -344,7 +385,13 @@ class Finder(ScopedVisitor):
         if isinstance(self.parents.get(node), ast.Expr):
             return  # a docstring
         for text in texts(node.value):
-            if text in forbidden.ATTRIBUTES or text in HIDDEN or text in {"__builtins__", "__import__"}:
+            inner = {part for each in _FIELD.findall(text) for part in re.split(r"[.\[\]]", each)}
+            if (
+                text in forbidden.ATTRIBUTES
+                or text in HIDDEN
+                or text in {"__builtins__", "__import__"}
+                or inner & forbidden.ATTRIBUTES.keys()
+            ):
                 self._report(f"named {text}", f"names {text!r} in a string", node)
             else:
                 self._check_text(text, node)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _words = str.split
-_FRAMES = "looks into the frames of its callers"
+FRAMES = _FRAMES = "looks into the frames of its callers"
 _HARNESS = "reaches into the test framework"
 _ENDS = "ends or steers the test process"
 _INSIDES = "takes functions apart"
@@ -63,6 +63,7 @@ EXIT_CALLS = frozenset({"sys.exit", "exit", "quit"})
 # Texts that only point at what judges.
 PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"PYTEST_|PYTEST$"), _HARNESS),
+    (re.compile(r"^_?pytest\.\w|^_pytest\b|^unittest\.\w|^pluggy\."), _HARNESS),
     (re.compile(r"^/proc/?$|/proc/(?:self|thread-self|\d|%|\{|\*)"), "looks at processes"),
     (re.compile(r"^/dev/(?:fd|std|pts|tty)"), _ENDS),
     (re.compile(r"__pycache__|\.pyc$|(?:^|/)\.git(?:/|$)"), _SOURCE),
@@ -75,6 +76,14 @@ DECODERS = frozenset(
         "b64decode b32decode b16decode b85decode a85decode urlsafe_b64decode standard_b64decode unhexlify a2b_hex "
         "a2b_base64 fromhex decompress translate"
     )
+)
+
+# Modules that lie in others as attributes, and that nobody looks for there.
+DETOURS = frozenset(_words("sys builtins gc inspect ctypes linecache atexit importlib unittest pytest"))
+# What names are picked by, out of those that an object has.
+PIECES = re.compile(
+    r"^_?(?:\w_frame|frame|f_\w*|\w?_back|back|_?globals?|_?locals|\w*subclasses|\w*getframe|\w*builtins|\w*closure|"
+    r"co_\w*|gi_\w*|cr_\w*|tb_\w*)_*$"
 )
 
 # Not refused: told to people beside the verdict.

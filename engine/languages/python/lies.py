@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
@@ -32,10 +32,9 @@ class Lie:
     certain: bool = True
 
 
-def lies(node: ast.ClassDef) -> Iterator[Lie]:
-    """What the class does that makes its comparisons worthless."""
-    bases = {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
-    builtin = sorted(bases & BUILTIN)
+def lies(node: ast.ClassDef, bases: Sequence[str]) -> Iterator[Lie]:
+    """What the class does that makes its comparisons worthless.  `bases`: the names of its bases, without modules."""
+    builtin = sorted(BUILTIN & set(bases))
     for part in node.body:
         if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _method(node, part, builtin)

@@ -16,6 +16,7 @@ SENSITIVE = frozenset(
     {"sys", "os", "builtins", "inspect", "gc", "types", "importlib", "signal", "atexit", "linecache", "threading"}
 )
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
+_KINDS = frozenset({"str", "int", "float", "complex", "list", "dict", "tuple", "set", "frozenset", "bytes", "bytearray"})
 
 
 def aliases(tree: ast.AST) -> dict[str, str]:
@@ -58,6 +59,23 @@ def resolve(node: ast.expr, names: dict[str, str]) -> str:
     return ""
 
 
+def kind_of(node: ast.expr) -> str:
+    """The name of the built-in type that an expression such as `type("")` or `"".__class__` stands for; else empty."""
+    match node:
+        case ast.Call(func=ast.Name(id="type"), args=[value]):
+            pass
+        case ast.Attribute(value=value, attr="__class__"):
+            pass
+        case ast.Name(id=name) if name in _KINDS:
+            return name
+        case _:
+            return ""
+    try:
+        return type(fold(value)).__name__
+    except NotConstant:
+        return ""
+
+
 class ScopedVisitor(ast.NodeVisitor):
     """Walks a text in its order, with the values of names that are constants so far."""
 
@@ -67,6 +85,11 @@ class ScopedVisitor(ast.NodeVisitor):
         self.parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         self.own = {node.name for node in ast.walk(tree) if isinstance(node, Definition)}
         self.defined = self.own | {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        self.kinds = {
+            node.targets[0].id: kind
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and (kind := kind_of(node.value))
+        }
         self.functions: list[Definition | ast.Lambda] = []
         self._shadowed: list[frozenset[str]] = []
         self._constants: list[dict[str, Any]] = [{}]

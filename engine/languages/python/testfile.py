@@ -23,6 +23,8 @@ _ASSERTS_EQUAL = re.compile(
     r"assert(?:Equals?|(?:List|Dict|Tuple|Set|Sequence|MultiLine|Count|AlmostEqual|Almost)Equal|Items?Equal|Is)$"
 )
 
+_ABSOLUTE = re.compile(r"\b(?:abs|abs_tol|atol|delta|places|decimal|significant|AlmostEqual)\b|almost_equal")
+
 
 @frozen
 class Change:
@@ -39,8 +41,13 @@ class TestFile:
 
     __test__ = False
 
-    def __init__(self, text: str, seed: int) -> None:
-        """Raises: SyntaxError and the like, if it does not parse."""
+    def __init__(self, text: str, seed: int, known: Sequence[tuple[int, Any]] = ()) -> None:
+        """`known`: values to choose expectations from, see `changed`.
+
+        Raises: SyntaxError and the like, if it does not parse.
+        """
+        self._known = known
+        self.changed: list[tuple[int, Any]] = []  # values that others were found for, each with its function's line
         self.mark = "\ufeff" if text.startswith("\ufeff") else ""
         text = text.removeprefix("\ufeff")
         self.tree = ast.parse(text)
@@ -49,6 +56,7 @@ class TestFile:
         self._lines = [0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", self._data))]
         self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
         self._loads: dict[tuple[ast.AST, str], list[ast.Name]] = {}
+        self._is_absolute = _ABSOLUTE.search(text) is not None
 
     # Places.
 
@@ -189,11 +197,21 @@ class TestFile:
         """Another value's expression for `node`, if that is known to differ; `tolerant`: beyond any tolerance."""
         inside = self._altered_inside(node, tolerant=tolerant, among=among)
         if inside is not None:
+            with contextlib.suppress(NotConstant):
+                value = self.value(node)
+                self.changed.append((self._line(node), value))
+                if self._known and not tolerant:
+                    return source(other(value, self.chance, among, self._near(node)))
             return inside
         written, more = self.written(node), self.chance.randrange(100, 1000)
         try:
             value = self.value(node)
-            return source(far(value, self.chance) if tolerant else other(value, self.chance, among), written)
+            if tolerant:  # where tolerances are not relative, how far is far enough is not known
+                new = far(value, self.chance, () if self._is_absolute else self._near(node))
+            else:
+                new = other(value, self.chance, among, self._near(node))
+            self.changed.append((self._line(node), value))
+            return source(new, written)
         except (NotConstant, TypeError):
             pass
         match node:
@@ -228,6 +246,15 @@ class TestFile:
                 text += self.between(position, self.start(part)) + new
                 position = self.end(part)
         return text + self.between(position, self.end(node)) if text else None
+
+    def _line(self, node: ast.AST) -> int:
+        return int(getattr(self.scope(node), "lineno", 0))
+
+    def _near(self, node: ast.AST) -> list[Any]:
+        """Known values: those of the same function; of the whole file if these are all the same."""
+        line = self._line(node)
+        near = [value for place, value in self._known if place == line]
+        return near if len({repr(value) for value in near}) > 1 else [value for _, value in self._known]
 
     def wrapped(self, node: ast.expr) -> Edit:
         """Something that holds the value, and that nothing honest is equal to (a sequence would broadcast)."""

@@ -7,7 +7,8 @@ stderr.  `frameworks` knows how pytest and unittest are driven; this file knows 
 Request: framework, files (relative to the working folder), tests (ids to run; empty: all), names `targets` and
 `stubs`, root (relative too), args, doctests (names of functions whose examples are the tests), target (its file,
 relative to root), limits (seconds by test id), limit (seconds of other tests; 0: none), stop_at_first_failure,
-decoys (names of tests to plant, which must fail), split (see `remote`), key.
+decoys (names of tests to plant, which must fail), split (see `remote`),
+audit (whether to note what `audit` looks for), key.
 Results: {"kind": "start" | "test" | "collection" | "end", ...}.
 """
 
@@ -122,6 +123,7 @@ class Reporter:
         self.reach = reach
         self.timer = timer
         self.remote = load("remote.py").prepare(load, request) if request.get("split") else None
+        self.audit = load("audit.py").Audit(request) if request.get("audit") else None
         self.count = 0
         self._copies: dict[str, tuple[str, str, bool]] = {}
 
@@ -154,7 +156,8 @@ class Reporter:
     def end(self, status: int) -> NoReturn:
         """All is told: leave at once, without what plug-ins and `atexit` still have in mind."""
         self._look_for_copies()
-        more = {"split": self.remote.told(load)} if self.remote else {}
+        more: dict[str, Any] = {"split": self.remote.told(load)} if self.remote else {}
+        more["seen"] = self.audit.notes if self.audit else []
         self._channel.tell("end", status=status, count=self.count, loaded=loaded_files(self._root),
                            copies=list(self._copies.values()),
                            modules=foreign_modules(self._root) if self._tells_modules else [], **more)  # fmt: skip

@@ -307,7 +307,7 @@ async def run(folder: Path, level: str, chosen: list[str]) -> dict[str, list[str
 async def run_warm(folder: Path, chosen: list[str]) -> dict[str, list[str]]:
     """The same for candidates that tests call in a fork of the warm server."""
     limits = functools.partial(Limits, processes=PROCESSES, file_bytes=DISK, disk_bytes=DISK, output_bytes=OUTPUT)
-    with World(folder).alive() as world, mock.patch("engine.verification.verifier.Limits", limits):
+    with World(folder).alive() as world, mock.patch("engine.verification.running.Limits", limits):
         settings = Settings(test_memory_mb=MEMORY // MIB, test_timeout_seconds=SECONDS)
         async with Verifier(world.root, probe(Path(sys.executable), "setting"), settings) as verifier:
             file, tests = world.root / "lib.py", world.root / "test_lib.py"

@@ -1,0 +1,62 @@
+"""What was evaluated once is not evaluated again: a second run on the same file starts warm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from host_process import HostProcess
+
+from engine.languages.python import Python
+from engine.prompting import build_prompt
+
+PYTHON = Python()
+
+pytestmark = [pytest.mark.model, pytest.mark.slow]
+
+FILE = '''"""Texts and what is done to them."""
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case."""
+    return text.lower().split()
+
+
+def slugify(text: str) -> str:
+    """Words joined by dashes."""
+    raise NotImplementedError
+'''
+TESTS = """from texts import slugify
+
+
+def test_slug() -> None:
+    assert slugify("Hello World") == "hello-world"
+"""
+TAIL = 50  # tokens at most of what follows the tests: the end of the turn, and the reply's beginning
+
+
+def evaluated(host: HostProcess, file: str, tests: str) -> tuple[int, int]:
+    """Tokens of the prompt for `slugify`, and how many of them the host evaluated, as it reports both."""
+    target = PYTHON.target_named(Path("texts.py"), file, "slugify")
+    prompt = build_prompt(PYTHON, file, target, [tests], ["test_texts.py::test_slug"])
+    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+    messages.append({"role": "assistant", "content": prompt.prefill({}, "slugify")})
+    before = (host.health() or {})["tokens_evaluated"]
+    reply = host.client.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 8, "temperature": 0})
+    usage = reply.json()["usage"]
+    new = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
+    assert (host.health() or {})["tokens_evaluated"] - before == new
+    return usage["prompt_tokens"], new
+
+
+def test_a_second_run_on_the_same_file_evaluates_only_what_changed(host: HostProcess) -> None:
+    length, first = evaluated(host, FILE, TESTS)
+    assert first > length / 2, "nothing but the template was known"
+    assert evaluated(host, FILE, TESTS) == (length, 1), "the last token is evaluated for its logits"
+
+    grown, new = evaluated(host, FILE, TESTS + '    assert slugify("A  B") == "a-b"\n')
+    assert grown - length <= new < grown - length + TAIL
+
+    _, again = evaluated(host, FILE.replace("Texts and what", "Text, and what"), TESTS)
+    assert again > length / 2, "what comes after a change is another prompt"
+    assert evaluated(host, FILE, TESTS)[1] == 1, "and the old one is still known"
