@@ -4,7 +4,7 @@ import pytest
 from promises.workspace import Workspace
 
 
-@pytest.fixture(params=["full", "partial", "limits-only"])
+@pytest.fixture(params=["full", *(pytest.param(each, marks=pytest.mark.slow) for each in ("partial", "limits-only"))])
 def sandbox(request, monkeypatch) -> str:
     """All kinds of confinement; see `engine.verification.cell`."""
     from engine.verification import verifier

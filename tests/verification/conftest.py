@@ -89,7 +89,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [level for level in SANDBOX_LEVELS if not reasons.get(level)]
 
 
-@pytest.fixture(params=SANDBOX_LEVELS)
+@pytest.fixture(params=["full", *(pytest.param(each, marks=pytest.mark.slow) for each in SANDBOX_LEVELS[1:])])
 def level(request: pytest.FixtureRequest, levels: list[str]) -> str:
     if request.param not in levels:
         pytest.skip(f"the level {request.param} does not work on this machine")
