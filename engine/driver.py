@@ -287,7 +287,7 @@ class Run:
         if candidate.sampled.problem:
             self._refuse(candidate, candidate.sampled.problem)
             return
-        admitted = gate.judge(number, Solution(candidate.sampled.bodies))
+        admitted = await anyio.to_thread.run_sync(gate.judge, number, Solution(candidate.sampled.bodies))
         self._record("candidate_text", number=number, bodies=candidate.sampled.bodies)
         if isinstance(admitted, Refused):
             self._refuse(candidate, admitted.reason)

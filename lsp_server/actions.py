@@ -153,7 +153,7 @@ class Actions:
 
 def _no_model(settings: Settings) -> tuple[str, Offered | None]:
     """Why no model can be used, and the offer to pull it."""
-    if settings.endpoint or os.environ.get("GREENFINCH_SCRIPT"):
+    if settings.servers or os.environ.get("GREENFINCH_SCRIPT"):
         return "", None
     from engine.models import catalogue, store
 

@@ -90,8 +90,8 @@ async def _sandbox(settings: Settings, root: Path) -> Finding:
 async def _model(settings: Settings, root: Path) -> Finding:
     from engine.models import store
 
-    if settings.endpoint:
-        return Finding("model", True, f"{settings.model} at {settings.endpoint}")
+    if settings.servers:
+        return Finding("model", True, f"{settings.model} at {', '.join(settings.servers)}")
     model = store.resolve(settings.model)
     return Finding("model", True, f"{model.name} ({model.path})")
 

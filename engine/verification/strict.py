@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from anyio import to_thread
 from attrs import evolve, field, frozen
 
-from engine.languages.base import Language, Target
+from engine.languages.base import Language, Target, Twin
 from engine.tasks import both
 from engine.verification.base import Judge, TestOutcome, Verdict
 from engine.verification.split import Split
@@ -115,7 +116,7 @@ class Case:
             decided_by = "split"
             reason = f"it passes only in the tests' own process, not called from there: {split.verdict.reason}"
         elif not reason:
-            twin, undecided, reason = await self._twin()
+            twin, undecided, reason = await self._twin(fresh)
             runs += [twin] if twin else []
             decided_by = "twin" if twin else decided_by
         for _ in range((MORE_FRESH_RUNS if unsteady else FRESH_RUNS) - 1):
@@ -176,18 +177,24 @@ class Case:
         folders = {folder for file in self.judge.files for folder in file.parents}
         return [*self.judge.files, *(folder / "conftest.py" for folder in folders)]
 
-    async def _twin(self) -> tuple[Verdict | None, tuple[str, ...], str]:
+    async def _twin(self, fresh: Verdict) -> tuple[Verdict | None, tuple[str, ...], str]:
         """The twins' verdict (None if no test can be turned around), tests they leave undecided, and what speaks
         against the implementation.
 
         Of the two one expects new values, the other such as other tests expect: what lies may be equal to these alone.
+
+        Args:
+            fresh: has the tests' names, also those of a file whose tests the judge could not know (`FILE::*`).
         """
         if self.judge.framework == "command":
             return None, self.judge.tests, ""
+        tests = tuple(result.id for result in fresh.results)
         seed = secrets.randbits(32)
-        first, second = await both(lambda: self._twin_run(seed, known=False), lambda: self._twin_run(seed, known=True))
+        first, second = await both(
+            lambda: self._twin_run(tests, seed, known=False), lambda: self._twin_run(tests, seed, known=True)
+        )
         decided = {test for run in (first, second) if run for test in run[0].tests}
-        undecided = tuple(test for test in self.judge.tests if test not in decided)
+        undecided = tuple(test for test in tests if test not in decided)
         verdict: Verdict | None = None
         for run in (first, second):
             if run is None:
@@ -199,7 +206,10 @@ class Case:
                     return verdict, undecided, f"it {what} tests that contradict the user's ({result.id})"
         return verdict, undecided, ""
 
-    async def _twin_run(self, seed: int, *, known: bool) -> tuple[Judge, Verdict] | None:
+    def _twin_of(self, file: Path, seed: int, known: bool) -> Twin:
+        return self.language.twin(self.read(file), self.target.names, seed, known=known)
+
+    async def _twin_run(self, tests: Sequence[str], seed: int, *, known: bool) -> tuple[Judge, Verdict] | None:
         """The tests that a twin decides, and its verdict; None if there are none."""
         texts = {**self.texts, self.target.path: self.after}
         names: dict[str, frozenset[str]] = {}
@@ -207,13 +217,13 @@ class Case:
             twin = self.language.twin_doctest(self.after, self.judge.doctests, seed)
             texts[self.target.path] = twin.text
             whole = twin.decided >= set(self.judge.doctests) and not known
-            decided = self.judge.tests if whole else ()
+            decided = tuple(tests) if whole else ()
         else:
             for file in self.judge.files:
-                twin = self.language.twin(self.read(file), self.target.names, seed, known=known)
+                twin = await to_thread.run_sync(self._twin_of, file, seed, known)
                 texts[file] = twin.text
                 names[self.verifier.relative(file, self.judge)] = twin.decided
-            decided = tuple(test for test in self.judge.tests if _is_decided(test, names))
+            decided = tuple(test for test in tests if _is_decided(test, names))
         if not decided:
             return None
         judge = evolve(self.judge, tests=decided)

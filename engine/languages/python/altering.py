@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 
-def other(value: Any, chance: random.Random, among: Any = (), known: Sequence[Any] = ()) -> Any:
+def other(
+    value: Any, chance: random.Random, among: Any = (), known: Sequence[Any] = (), *, ordered: bool = False
+) -> Any:  # fmt: skip
     """A value that differs from `value` by more than any tolerance or order of items would forgive.
 
     Numbers move far, texts gain letters, truth is turned around, None becomes a number.  A container keeps its length,
@@ -19,16 +21,31 @@ def other(value: Any, chance: random.Random, among: Any = (), known: Sequence[An
     Args:
         among: values that it may not be either.
         known: values to choose from, as far as there are some of the same kind.
+        ordered: the same items in another order are another value.
 
     Raises:
         TypeError: there is no such value for this kind.
     """
     taken = {*_leaves(value), *_leaves(list(among))}
     if value and isinstance(value, list | tuple | set | frozenset | dict):
-        fitting = [each for each in known if type(each) is type(value) and not taken & set(_leaves(each))]
+        fitting = [each for each in known if type(each) is type(value) and each != value]
+        fitting = [each for each in fitting if not taken & set(_leaves(each))]
         if fitting:
             return chance.choice(fitting)
+        turned = _turned(value) if known and ordered else value
+        if turned != value:
+            return turned
     return _other(value, chance, taken, known)
+
+
+def _turned(value: Any) -> Any:
+    """The value with its items, or what its keys stand for, each moved on by one place; a set as it is."""
+    if isinstance(value, list | tuple):
+        return type(value)([*value[1:], *value[:1]])
+    if isinstance(value, dict):
+        items = list(value.values())
+        return dict(zip(value, [*items[1:], *items[:1]], strict=True))
+    return value
 
 
 def _other(value: Any, chance: random.Random, taken: set[Any], known: Sequence[Any] = ()) -> Any:

@@ -207,6 +207,10 @@ class Finder(ScopedVisitor):
                 return
             case ast.Attribute(value=value, attr=attribute):
                 self._check_changed(self.dotted(value), attribute, target)
+                if attribute in forbidden.MOCKED:
+                    self._report(attribute, f"changes what a mock has noted ({attribute})", target)
+                if isinstance(value, ast.Call) and self._is_class_of_another(value):
+                    self._report("type()", f"changes a class that is not its own ({ast.unparse(target)[:40]})", target)
                 if attribute in COMPARED and not (isinstance(value, ast.Name) and value.id in {"cls", "self"}):
                     self._report(attribute, f"changes how others compare ({ast.unparse(target)[:40]})", target)
                 if isinstance(value, ast.Name) and value.id in self.own:
@@ -218,6 +222,16 @@ class Finder(ScopedVisitor):
             case ast.Subscript(value=ast.Call(func=ast.Name(id="vars"), args=[value])):
                 self._check_changed(self.dotted(value), "__dict__", target)
         self.visit(target)
+
+    @staticmethod
+    def _is_class_of_another(call: ast.Call) -> bool:
+        """Whether it is `type(x)`, where x is not the object that a method belongs to."""
+        match call:
+            case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id="self" | "cls")]):
+                return False
+            case ast.Call(func=ast.Name(id="type"), args=[_]):
+                return True
+        return False
 
     def _check_changed(self, holder: str, attribute: str, node: ast.AST) -> None:
         if not holder or forbidden.below(f"{holder}.{attribute}", forbidden.NAMES):
@@ -322,6 +336,8 @@ class Finder(ScopedVisitor):
         if isinstance(known, str):
             if how in {"setattr", "delattr"}:
                 self._check_changed(owner, known, node)
+                if isinstance(holder, ast.Call) and self._is_class_of_another(holder):
+                    self._report("type()", f"changes a class that is not its own ({ast.unparse(node)[:40]})", node)
                 if known in {"__class__", "__code__"}:
                     self._report(known, f"changes {known} of an object", node)
             self._check_name(f"{owner}.{known}" if owner else known, known.rpartition(".")[2], node)
@@ -334,10 +350,9 @@ class Finder(ScopedVisitor):
     def _picks_names(self) -> bool:
         """Whether a name is found among those of an object by a piece of it that only some names have."""
         nodes = list(ast.walk(self.around()))
-        names = (each.func.id for each in nodes if isinstance(each, ast.Call) and isinstance(each.func, ast.Name))
-        if not {"dir", "vars"} & set(names) and not any(
-            isinstance(n, ast.Attribute) and n.attr == "__dict__" for n in nodes
-        ):
+        used = {each.id for each in nodes if isinstance(each, ast.Name)}
+        used |= {each.attr for each in nodes if isinstance(each, ast.Attribute)}
+        if not used & {"dir", "vars", "__dict__", "__dir__", "getmembers"}:
             return False
         words = (each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str))
         return any(forbidden.PIECES.search(word) for word in words)
@@ -390,6 +405,7 @@ class Finder(ScopedVisitor):
                 text in forbidden.ATTRIBUTES
                 or text in HIDDEN
                 or text in {"__builtins__", "__import__"}
+                or text in forbidden.MOCKED
                 or inner & forbidden.ATTRIBUTES.keys()
             ):
                 self._report(f"named {text}", f"names {text!r} in a string", node)

@@ -80,10 +80,12 @@ DECODERS = frozenset(
 
 # Modules that lie in others as attributes, and that nobody looks for there.
 DETOURS = frozenset(_words("sys builtins gc inspect ctypes linecache atexit importlib unittest pytest"))
+# What mocks note of their calls: nobody else has such attributes.
+MOCKED = frozenset(_words("call_count call_args call_args_list mock_calls method_calls side_effect await_count"))
 # What names are picked by, out of those that an object has.
 PIECES = re.compile(
-    r"^_?(?:\w_frame|frame|f_\w*|\w?_back|back|_?globals?|_?locals|\w*subclasses|\w*getframe|\w*builtins|\w*closure|"
-    r"co_\w*|gi_\w*|cr_\w*|tb_\w*)_*$"
+    r"^_?(?:frame|back|\w?_back|globals?|locals|f_\w*|co_\w*|gi_\w*|cr_\w*|tb_\w*|\w_frame|"
+    r"\w*(?:subclasses|getframe|builtins|closure))_*$"
 )
 
 # Not refused: told to people beside the verdict.

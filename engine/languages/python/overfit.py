@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from engine.languages.base import Function
 from engine.languages.python.folding import NotConstant, fold
@@ -31,6 +32,50 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
         pairs += _pairs(tree, outside)
     told = len(pairs) >= _FEWEST and all(key in known and answer in known for key, answer in pairs)
     return len(pairs) if told else 0
+
+
+def held_answers(text: str, before: str, expected: Sequence[Any]) -> int:
+    """How many of the values that tests expect of a function stand as constants in `text` but not in `before`; 0 unless
+    these are nearly all, and say more than chance does.
+    """
+    told = {repr(value): value for value in expected if _weight(value)}
+    new = _values(text) - _values(before)
+    held = {key: value for key, value in told.items() if key in new}
+    enough = sum(map(_weight, held.values())) >= _FEWEST and len(held) >= len(told) - (len(told) > _FEWEST)
+    return len(held) if enough else 0
+
+
+def _weight(value: Any) -> int:
+    """How much it says that a value is held: little ones come up by themselves."""
+    match value:
+        case str():
+            return 0 if len(value) < 2 else 1 if len(value) < 8 else _FEWEST
+        case bool() | None:
+            return 0
+        case int() | float():
+            return int(abs(value) >= 10 or value % 1 != 0)
+        case list() | tuple() | dict() | set() | frozenset():
+            return _FEWEST if len(value) > 1 else 0
+    return 0
+
+
+def _values(source: str) -> set[str]:
+    """All values that constant expressions of a source have, as `repr` gives them; docstrings are searched for them."""
+    found: set[str] = set()
+    try:
+        nodes = list(ast.walk(ast.parse(source.removeprefix("\ufeff"))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return found
+    for node in nodes:
+        if isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set | ast.BinOp | ast.UnaryOp):
+            try:
+                value = fold(node)
+            except NotConstant:
+                continue
+            found.add(repr(value))
+            if isinstance(value, list | tuple):
+                found |= {repr(tuple(value)), repr(list(value))}
+    return found
 
 
 def _constants(source: str) -> set[str]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from engine.languages.python import forbidden
 from engine.languages.python.folding import NotConstant, fold
+from engine.languages.python.lies import BUILTIN
 
 SENSITIVE = frozenset(
     {"sys", "os", "builtins", "inspect", "gc", "types", "importlib", "signal", "atexit", "linecache", "threading"}
 )
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
-_KINDS = frozenset({"str", "int", "float", "complex", "list", "dict", "tuple", "set", "frozenset", "bytes", "bytearray"})
 
 
 def aliases(tree: ast.AST) -> dict[str, str]:
@@ -66,7 +66,7 @@ def kind_of(node: ast.expr) -> str:
             pass
         case ast.Attribute(value=value, attr="__class__"):
             pass
-        case ast.Name(id=name) if name in _KINDS:
+        case ast.Name(id=name) if name in BUILTIN:
             return name
         case _:
             return ""

@@ -25,6 +25,8 @@ _ASSERTS_EQUAL = re.compile(
 
 _ABSOLUTE = re.compile(r"\b(?:abs|abs_tol|atol|delta|places|decimal|significant|AlmostEqual)\b|almost_equal")
 
+_UNORDERED = re.compile(r"CountEqual|ItemsEqual|[Uu]nordered|ignore_order|any_order|isdisjoint|permut")
+
 
 @frozen
 class Change:
@@ -57,6 +59,7 @@ class TestFile:
         self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
         self._loads: dict[tuple[ast.AST, str], list[ast.Name]] = {}
         self._is_absolute = _ABSOLUTE.search(text) is not None
+        self._is_ordered = _UNORDERED.search(text) is None
 
     # Places.
 
@@ -201,7 +204,7 @@ class TestFile:
                 value = self.value(node)
                 self.changed.append((self._line(node), value))
                 if self._known and not tolerant:
-                    return source(other(value, self.chance, among, self._near(node)))
+                    return source(other(value, self.chance, among, self._near(node), ordered=self._is_ordered))
             return inside
         written, more = self.written(node), self.chance.randrange(100, 1000)
         try:
@@ -209,7 +212,7 @@ class TestFile:
             if tolerant:  # where tolerances are not relative, how far is far enough is not known
                 new = far(value, self.chance, () if self._is_absolute else self._near(node))
             else:
-                new = other(value, self.chance, among, self._near(node))
+                new = other(value, self.chance, among, self._near(node), ordered=self._is_ordered)
             self.changed.append((self._line(node), value))
             return source(new, written)
         except (NotConstant, TypeError):

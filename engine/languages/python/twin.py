@@ -96,6 +96,23 @@ def _expected(text: str, seed: int) -> Sequence[tuple[int, Any]]:
     return list({repr(each): each for each in file.changed}.values())
 
 
+def expectations(text: str, targets: Sequence[str]) -> list[Any]:
+    """The values that tests which name one of `targets` expect, as far as these are constants."""
+    try:
+        functions = [node for node in ast.walk(ast.parse(text.removeprefix("\ufeff"))) if isinstance(node, Definition)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    wanted = {target.rpartition(".")[2] for target in targets}
+    lines = {
+        node.lineno
+        for node in functions
+        for each in ast.walk(node)
+        if (isinstance(each, ast.Name) and each.id in wanted)
+        or (isinstance(each, ast.Attribute) and each.attr in wanted)
+    }
+    return [value for line, value in _expected(text, 0) if line in lines]
+
+
 def _decide(
     file: TestFile, routine: Routine, by_name: dict[str, Routine], edits: list[Edit], changed: set[str], depth: int = 0
 ) -> bool:  # fmt: skip
