@@ -143,18 +143,22 @@ async def judge_text(
         if replace == "target" or request.qualname:
             raise
         target = Target(request.path, "", "module", 0, len(snapshot.text), ())  # what it has to define is not there yet
-    solution = (
-        language.solution_in(candidate, target) if replace == "target" else Solution({target.qualname: candidate})
-    )
+    solution, problem = Solution({target.qualname: candidate}), ""
+    try:
+        solution = language.solution_in(candidate, target) if replace == "target" else solution
+    except TargetNotFoundError as error:
+        problem = error.what
     python = await find_interpreter(request.root, request.path, setting=settings.python, hint=request.python_hint)
     async with Verifier(request.root, python, settings) as verifier:
         baseline = await find_baseline(
             verifier, language, target, request, snapshot, may_pass=not target.is_stub, may_define=replace == "module"
         )
+        warnings = _warnings(baseline)
+        if problem:
+            return Judgement(False, problem, (), verifier.level, "gate", warnings=warnings)
         sources = [snapshot.read(file) for file in baseline.judge.files]
         gate = Gate(language, snapshot.text, target, sources)
         admitted = gate.judge_module(candidate) if replace == "module" else gate.judge(1, solution, may_stand=True)
-        warnings = _warnings(baseline)
         if isinstance(admitted, Refused):
             return Judgement(False, admitted.reason, (), verifier.level, "gate", warnings=warnings)
         text, flags = admitted.text, admitted.flags

@@ -6,11 +6,11 @@ them to the client's position encoding; nothing in the engine knows lines and co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 TargetKind = Literal["function", "method", "class", "module"]
 
@@ -140,10 +140,13 @@ class Twin:
     Attributes:
         text: the file; the ids of its tests are those of the original.
         decided: qualified names (`test_x`, `TestC.test_y`) of tests that an honest implementation must now fail.
+        by: for some of these, the lines of the test's beginning, of the end of the first statement that must now fail,
+            and of the test's end: who fails behind that statement has passed it.
     """
 
     text: str
     decided: frozenset[str]
+    by: Mapping[str, tuple[int, int, int]] = field(factory=dict)
 
 
 class Language(Protocol):
@@ -202,6 +205,14 @@ class Language(Protocol):
 
         `tests` are the judge's sources.
         """
+
+    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str]) -> int:
+        """How many of the values that tests expect of the target stand as constants in `text` and not in `before`; 0
+        unless these are nearly all, and too telling to be there by chance.  A suspicion, no proof.
+        """
+
+    def examples(self, text: str) -> dict[str, str]:
+        """The examples in documentation that can be run as tests, with what they print, by qualified names."""
 
     def conduct(self, text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
         """What `text` does beyond what `before`, the text it replaces, did.

@@ -64,8 +64,19 @@ class Gate:
 
     def judge_module(self, text: str) -> Admitted | Refused:
         """Admit or refuse a text that replaces the whole document."""
-        problem = self._language.module_problem(text, self._text, self._target)
+        problem = self._language.module_problem(text, self._text, self._target) or self._changed_examples(text)
         return Refused(problem) if problem else self._conduct(Solution({self._target.qualname: text}), text)
+
+    def _changed_examples(self, text: str) -> str:
+        """Where the document's own examples are the tests: why these are not the same in `text`."""
+        if self._text not in self._tests:
+            return ""
+        after = self._language.examples(text)
+        changed = [name for name, told in self._language.examples(self._text).items() if after.get(name) != told]
+        if changed:
+            return f"changes the examples of {changed[0] or 'the module'}, which are the tests"
+        written = text.count("__doc__") > self._text.count("__doc__")
+        return "changes documentation, where the tests are (__doc__)" if written else ""
 
     def _conduct(self, solution: Solution, text: str) -> Admitted | Refused:
         conduct = self._language.conduct(text, self._text, self._tests)

@@ -21,7 +21,7 @@ from attrs import evolve, field, frozen
 
 from engine.languages.base import Language, Target, Twin
 from engine.tasks import both
-from engine.verification.base import Judge, TestOutcome, Verdict
+from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.split import Split
 from engine.verification.verifier import Verifier
 
@@ -125,8 +125,14 @@ class Case:
             fresh = await self._fresh()
             runs.append(fresh)
             reason = f"it does not pass every time: {fresh.reason}" if fresh.reason else ""
+        suspicion = _suspicion(split) or await to_thread.run_sync(self._held)
         return Strict(
-            reason, fresh, decided_by, undecided, _suspicion(split), sum(verdict.cpu_seconds for verdict in runs)
+            reason,
+            fresh,
+            decided_by,
+            undecided,
+            suspicion,
+            sum(verdict.cpu_seconds for verdict in runs),
         )
 
     async def _fresh(self) -> Verdict:
@@ -172,6 +178,11 @@ class Case:
                 kept, end = kept + text[end : function.start], function.end
         return kept + text[end:]
 
+    def _held(self) -> str:
+        tests = [self.read(file) for file in self.judge.files]
+        held = self.language.held_answers(self.after, self.before, self.target, tests)
+        return f"it holds {held} of the answers that the tests expect as constants" if held else ""
+
     def _test_files(self) -> list[Path]:
         """The judge's files, and what they are set up by."""
         folders = {folder for file in self.judge.files for folder in file.parents}
@@ -204,15 +215,20 @@ class Case:
                 if result.outcome not in _FAILED:
                     what = "passes" if result.passed else f"ends {result.id} as {result.outcome} in"
                     return verdict, undecided, f"it {what} tests that contradict the user's ({result.id})"
+            behind = [result.id for result in verdict.results if _fails_behind(result, run[2])]
+            if behind:
+                return verdict, undecided, f"it passes an assertion that contradicts the user's (in {behind[0]})"
         return verdict, undecided, ""
 
     def _twin_of(self, file: Path, seed: int, known: bool) -> Twin:
         return self.language.twin(self.read(file), self.target.names, seed, known=known)
 
-    async def _twin_run(self, tests: Sequence[str], seed: int, *, known: bool) -> tuple[Judge, Verdict] | None:
-        """The tests that a twin decides, and its verdict; None if there are none."""
+    async def _twin_run(
+        self, tests: Sequence[str], seed: int, *, known: bool
+    ) -> tuple[Judge, Verdict, Mapping[str, Twin]] | None:
+        """The tests that a twin decides, its verdict, and the twins by their files' names; None if there are none."""
         texts = {**self.texts, self.target.path: self.after}
-        names: dict[str, frozenset[str]] = {}
+        names: dict[str, Twin] = {}
         if self.judge.doctests:
             twin = self.language.twin_doctest(self.after, self.judge.doctests, seed)
             texts[self.target.path] = twin.text
@@ -222,20 +238,35 @@ class Case:
             for file in self.judge.files:
                 twin = await to_thread.run_sync(self._twin_of, file, seed, known)
                 texts[file] = twin.text
-                names[self.verifier.relative(file, self.judge)] = twin.decided
+                names[self.verifier.relative(file, self.judge)] = twin
             decided = tuple(test for test in tests if _is_decided(test, names))
         if not decided:
             return None
         judge = evolve(self.judge, tests=decided)
-        return judge, await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True)
+        return judge, await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True), names
 
 
-def _is_decided(test: str, names: Mapping[str, frozenset[str]]) -> bool:
+def _is_decided(test: str, twins: Mapping[str, Twin]) -> bool:
     """Whether the test with this id (`tests/test_a.py::TestC::test_y[1]`, `tests.test_a.TestC.test_y`) was turned."""
-    file, separator, rest = test.partition("::")
+    return any(_is_in(test, file, name) for file, twin in twins.items() for name in twin.decided)
+
+
+def _is_in(test: str, file: str, name: str) -> bool:
+    own, separator, rest = test.partition("::")
     if separator:
-        return rest.partition("[")[0].replace("::", ".") in names.get(file, ())
-    return any(test.endswith(f".{name}") for found in names.values() for name in found)
+        return own == file and rest.partition("[")[0].replace("::", ".") == name
+    return test.endswith(f".{name}")
+
+
+def _fails_behind(result: TestResult, twins: Mapping[str, Twin]) -> bool:
+    """Whether the test fails behind a statement of its own that no honest implementation passes."""
+    for file, twin in twins.items():
+        for name, (start, first, end) in twin.by.items():
+            if _is_in(result.id, file, name):
+                lines = (line for path, line in result.frames if path == file or path.endswith(f"/{file}"))
+                line = next((line for line in lines if start <= line <= end), 0)
+                return line > first
+    return False
 
 
 def _name(test: str) -> str:
@@ -246,6 +277,8 @@ def _name(test: str) -> str:
 def _suspicion(split: Split | None) -> str:
     if split is None or not split.alike:
         return ""
+    if split.alike == "equal":
+        return f"it calls objects equal of which one was changed, in most of {split.asked} tries"
     answer = f"answered {split.alike}"
     if split.alike == "known":
         answer = "gave one of the answers that the tests expect of their own"

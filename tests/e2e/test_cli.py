@@ -102,8 +102,9 @@ def test_an_interruption_exits_with_130_and_changes_nothing(workspace, tmp_path)
     before = workspace.hashes()
     command = [COMMAND, "implement", "words.py:slugify", "--apply", "--json"]
     with subprocess.Popen(
-        command, cwd=workspace.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        command, cwd=workspace.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         for line in process.stdout:  # until it is at work
             if json.loads(line)["event"] == "candidate_grew":

@@ -64,7 +64,10 @@ def test_ctrl_c_ends_a_pull_at_once_and_keeps_what_arrived(folder: Path, hub: Hu
     hub.stall = True  # after all it has, which is less than the real model
     arrived = folder / ".downloads" / "qwen2.5-coder-0.5b" / "from-hub.partial"
     command = [sys.executable, "-c", "from engine.cli.models import models; models()", "pull", "qwen2.5-coder-0.5b"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
+    )  # fmt: skip
     deadline = time.monotonic() + 20
     while not (arrived.exists() and arrived.stat().st_size > 1_000_000) and time.monotonic() < deadline:
         time.sleep(0.02)

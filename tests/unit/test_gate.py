@@ -125,6 +125,47 @@ def test_a_byte_order_mark_hides_no_problem():
     assert isinstance(gate.judge(1, Solution({"f": TABLES[0]})), Refused)
 
 
+def test_answers_are_suspected_that_stand_there_as_constants():
+    tests = ["from mod import f\n\ndef test_f():\n    assert f(1) == 'one two'\n    assert f(2) == [3, 4, 5]\n"]
+    target = PYTHON.target_named(Path("mod.py"), TEXT, "f")
+    table = "def f(words):\n    return 'one two' if words < 2 else [3, 4, 5]\n"
+    assert PYTHON.held_answers(table, TEXT, target, tests) == 2
+    assert PYTHON.held_answers(table, table, target, tests) == 0, "they were there before"
+    assert PYTHON.held_answers("def f(words):\n    return 'one ' + g(words)\n", TEXT, target, tests) == 0
+    labels = ["def test_f():\n    assert f(1) == 'a label'\n\ndef test_g():\n    assert f(2) == 'a label'\n"]
+    assert PYTHON.held_answers("def f(words):\n    return 'a label'\n", TEXT, target, labels) == 0
+
+
+EXAMPLES = 'def f(words):\n    """How many.\n\n    >>> f("a b")\n    2\n    """\n    raise NotImplementedError\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (EXAMPLES.replace("    2\n", "    1\n"), "changes the examples of f"),
+        (EXAMPLES.replace('f("a b")', 'f("a b")  # doctest: +SKIP'), "changes the examples of f"),
+        ("def f(words):\n    return 1\n", "changes the examples of f"),
+        (EXAMPLES.replace("raise NotImplementedError", "return 1") + "\nf.__doc__ = ''\n", "__doc__"),
+    ],
+)
+def test_examples_that_are_the_tests_stay_as_they_are(text, reason):
+    target = PYTHON.target_named(Path("mod.py"), EXAMPLES, "f")
+    text = text.replace("raise NotImplementedError", "return 1")
+    judged = Gate(PYTHON, EXAMPLES, target, [EXAMPLES]).judge_module(text)
+    assert isinstance(judged, Refused) and reason in judged.reason
+    assert isinstance(Gate(PYTHON, EXAMPLES, target, [TESTS]).judge_module(text), Admitted)
+
+
+def test_a_text_without_end_is_not_looked_at(gate):
+    judged = gate.judge_module(MODULE + "X = [" + "1, " * 400_000 + "]\n")
+    assert isinstance(judged, Refused) and "characters long" in judged.reason
+
+
+def test_what_is_nested_too_deeply_is_said_to_be(gate):
+    judged = gate.judge(1, Solution({"f": "return " + "-" * 50_000 + "1"}))
+    assert isinstance(judged, Refused) and judged.reason.removeprefix("does not parse: ")
+
+
 def test_a_table_by_another_name_is_recognised_as_well():
     gate = Gate(PYTHON, TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [TESTS])
     tables = [

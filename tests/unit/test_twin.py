@@ -362,9 +362,9 @@ def original(tmp_path_factory) -> dict[str, str]:
     return run(tmp_path_factory.mktemp("original") / "work", TESTS, HONEST)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_an_honest_implementation_fails_every_decided_test(tmp_path, original, seed):
-    twin = Python().twin(TESTS, ["double"], seed)
+@pytest.mark.parametrize(("seed", "known"), [(1, False), (2, False), (3, False), (1, True), (2, True)])
+def test_an_honest_implementation_fails_every_decided_test(tmp_path, original, seed, known):
+    twin = Python().twin(TESTS, ["double"], seed, known=known)
     outcomes = run(tmp_path / "work", twin.text, HONEST)
     assert list(outcomes) == list(original), "the ids stay as they were"
     names = {name_of(test) for test in original}
@@ -407,6 +407,72 @@ def test_what_reads_the_expected_constants_passes(tmp_path):
     twin = Python().twin(dedent(tests), ["double"], 7)
     assert twin.decided == {"test_literal", "test_table"}
     assert set(run(tmp_path / "work", twin.text, module).values()) == {"passed call"}
+
+
+KNOWN = """
+    import pytest
+    from work import double
+
+    @pytest.mark.parametrize("number, wanted", [(1, 2), (3, 6), (5, 10)])
+    def test_table(number, wanted):
+        assert double(number) == wanted
+
+    def test_lists():
+        assert [double(number) for number in (20, 30)] == [40, 60]
+
+    def test_parts():
+        found = double(7), 7
+        assert found[0] == 14
+        assert found[1] == 7
+    """
+
+
+def test_what_is_equal_to_the_expected_values_alone_passes_where_others_of_these_are_expected(tmp_path):
+    module = """
+        class Known:
+            def __eq__(self, other):
+                return other in (2, 6, 10, 40, 60, 14)
+
+        def double(number):
+            return Known()
+        """
+    tests = dedent(KNOWN)
+    passed = {}
+    for known in (False, True):
+        twin = Python().twin(tests, ["double"], 3, known=known)
+        outcomes = run(tmp_path / str(known), twin.text, module)
+        passed[known] = {name_of(test) for test, outcome in outcomes.items() if outcome == "passed call"}
+    assert passed[False] == set()
+    assert passed[True] >= {"test_table", "test_lists"}
+
+
+def test_no_items_are_put_in_another_order_where_order_does_not_count():
+    tests = "class TestF(TestCase):\n    def test_f(self):\n        self.assertCountEqual(f(), [1, 2])\n"
+    for seed in range(5):
+        twin = Python().twin(tests, ["f"], seed, known=True)
+        assert "[2, 1]" not in twin.text
+
+
+def test_it_is_known_which_statement_fails_first():
+    twin = Python().twin(dedent(KNOWN), ["double"], 3, known=True)
+    lines = twin.text.splitlines()
+    start, first, end = twin.by["test_parts"]
+    assert lines[start - 1] == "def test_parts():"
+    assert lines[first - 1].startswith("    assert found[0] ==")
+    assert end == first + 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "try:\n        assert f() == 1\n    finally:\n        assert f() == 2",
+        "with self.subTest():\n        assert f() == 1\n    assert f() == 2",
+        "check.equal(f(), 1)\n    assert f() == 2",
+    ],
+)
+def test_it_is_not_known_where_a_test_goes_on_after_a_failure(body):
+    twin = Python().twin(f"def test_f(self):\n    {body}\n", ["f"], 1)
+    assert twin.by == {}
 
 
 def test_the_same_seed_makes_the_same_twin():

@@ -190,6 +190,7 @@ async def test_a_test_that_does_not_end_fails_alone_and_the_others_tell_their_ou
     assert not result.passed and not result.timed_out and time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 async def test_code_that_catches_everything_is_ended_by_the_second_call(project, opened):
     work = project({"lib.py": STUB, "test_lib.py": LOOPS})
     text = """
@@ -213,6 +214,7 @@ async def test_code_that_catches_everything_is_ended_by_the_second_call(project,
     assert [each.outcome for each in result.results] == ["passed", "failed", "passed"]
 
 
+@pytest.mark.slow
 async def test_a_target_that_loops_in_every_test_ends_soon_and_names_the_tests(project, opened):
     work = project({"lib.py": "def f(n):\n    while True:\n        pass\n", "test_lib.py": LOOPS})
     async with opened(work, test_timeout_seconds=1.0) as verifier:
@@ -223,6 +225,7 @@ async def test_a_target_that_loops_in_every_test_ends_soon_and_names_the_tests(p
     assert len(found.judge.tests) == 3
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_interrupted_ends_with_the_run_and_the_test_is_named(project, opened):
     work = project({"lib.py": STUB, "test_lib.py": LOOPS})
     async with opened(work, test_timeout_seconds=1.0) as verifier:

@@ -82,6 +82,7 @@ async def test_tests_that_reach_the_target_are_found_by_their_reports_and_the_ot
     assert work.snapshot() == before
 
 
+@pytest.mark.slow
 async def test_reports_that_the_command_places_itself_are_read_and_old_ones_are_not(project, commanded):
     script = "import sys, subprocess\nsubprocess.call([sys.executable, '-m', 'pytest', '-q', '--junitxml=out/a.xml'])\n"
     work = project(
@@ -123,6 +124,7 @@ async def test_a_command_whose_reports_do_not_show_the_probe_is_judged_by_what_f
     assert good.passed and not still.passed
 
 
+@pytest.mark.slow
 async def test_make_where_make_is_installed(project, commanded):
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
@@ -132,6 +134,7 @@ async def test_make_where_make_is_installed(project, commanded):
         assert (await work.verdict(verifier, found, "lib.py", GOOD)).passed
 
 
+@pytest.mark.slow
 async def test_nodes_own_reporter_where_node_is_installed(project, commanded):
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
@@ -258,6 +261,7 @@ def test_what_no_report_needs_is_refused(xml):
         parse(xml.encode())
 
 
+@pytest.mark.slow
 def test_verify_says_that_it_trusts_the_command(project, monkeypatch, capsys):
     from engine.cli.verify import verify
 

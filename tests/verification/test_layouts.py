@@ -210,7 +210,10 @@ def chosen(layout: Layout, python: Interpreter) -> Interpreter:
     return evolve(python, frameworks={"unittest": "3"}) if layout.framework == "unittest" else python
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+QUICK = ("flat", "importlib mode", "namespace package", "tests beside the code", "unittest", "subprocess")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in LAYOUTS])
 async def test_layout(project, python, levels, name):
     work = written(project, LAYOUTS[name])
     await imports_the_candidate(work, LAYOUTS[name], chosen(LAYOUTS[name], python), levels[0])

@@ -9,6 +9,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 NOBODY = 65534
 
 SCRIPT = """
@@ -54,6 +56,7 @@ def python_for_everybody(folder: Path) -> tuple[str, str]:
     return system or sys.executable, str(packages)
 
 
+@pytest.mark.slow
 def test_tests_are_confined_for_an_ordinary_user(levels):
     options = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
     with tempfile.TemporaryDirectory() as name:

@@ -80,7 +80,15 @@ class Python:
 
     def copied_answers(self, text: str, target: Target, tests: Sequence[str]) -> int:
         wanted = {f.qualname for f in target.functions}
-        return overfit.copied_answers(text, [f for f in parse(text).functions if f.qualname in wanted], tests)
+        functions = [f for f in parse(text).functions if f.qualname in wanted]
+        return overfit.copied_answers(text, functions, _with_examples(tests))
+
+    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str]) -> int:
+        expected = [value for test in _with_examples(tests) for value in twin.expectations(test, target.names)]
+        return overfit.held_answers(text, before, expected)
+
+    def examples(self, text: str) -> dict[str, str]:
+        return doctwin.examples(text)
 
     def conduct(self, text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
         return conduct(text, before, tests)
@@ -123,6 +131,11 @@ class Python:
             except (SyntaxError, ValueError, RecursionError):
                 forms.append(" ".join(source.split()))
         return "\n".join(forms)
+
+
+def _with_examples(tests: Sequence[str]) -> list[str]:
+    """The sources, and the examples in their docstrings as tests."""
+    return [*tests, *(doctwin.as_tests(test) for test in tests if ">>>" in test)]
 
 
 def _readable(path: Path, text: str) -> Module:

@@ -9,6 +9,8 @@ import string
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+_APART = 0.01  # further than tolerances that nobody has written down
+
 
 def other(
     value: Any, chance: random.Random, among: Any = (), known: Sequence[Any] = (), *, ordered: bool = False
@@ -62,7 +64,7 @@ def _other(value: Any, chance: random.Random, taken: set[Any], known: Sequence[A
             return {key: _other(item, chance, taken, known) for key, item in value.items()}
         case bool() if len(taken) == 1:
             return not value
-    fitting = [each for each in known if type(each) is type(value) and each not in taken]
+    fitting = [each for each in known if _is_like(each, value) and each not in taken]
     if fitting:
         return chance.choice(fitting)
     for _ in range(100):
@@ -110,7 +112,7 @@ def far(value: Any, chance: random.Random, known: Sequence[Any] = ()) -> Any:
         case bool() | str() | bytes() | None:
             raise TypeError("not a number")
         case int() | float() | complex():
-            apart = [each for each in known if _is_number(each) and abs(each - value) > max(abs(each), abs(value)) / 2]
+            apart = [each for each in known if _is_number(each) and abs(each - value) > _APART + abs(value) / 2]
             if apart:
                 return chance.choice(apart)
             return -1.5 if value != value or value in (math.inf, -math.inf) else value + (abs(value) + 1.0) * 5000
@@ -119,6 +121,10 @@ def far(value: Any, chance: random.Random, known: Sequence[Any] = ()) -> Any:
         case dict() if value:
             return {key: far(item, chance, known) for key, item in value.items()}
     raise TypeError(f"no number in a {type(value).__name__}")
+
+
+def _is_like(value: Any, other_one: Any) -> bool:
+    return type(value) is type(other_one) or (_is_number(value) and _is_number(other_one))
 
 
 def _is_number(value: Any) -> bool:

@@ -43,7 +43,7 @@ def callee(text: str, names: Sequence[str]) -> str | None:
         for _ in range(node.lineno - 1):
             start = text.index("\n", start) + 1
         start += len(text[start:]) - len(text[start:].lstrip(" \t\f"))
-        indent = text[text.rfind("\n", 0, start) + 1 : start]
+        indent = text[text.rfind("\n", 0, start) + 1 : start].removeprefix("\ufeff")
         if indent.strip():
             return None  # the definition shares its line with something else
         edits.append(TextEdit(start, start, f"@{MARK}({name!r})\n{indent}"))

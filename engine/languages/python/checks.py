@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from engine.languages.base import Language
 
 
+LONGEST = 1_000_000  # characters of a whole document
+
+
 def check(language: Language, text: str, target: Target, solution: Solution) -> Checked:
     """See `Language.check`."""
     for function in target.functions:
@@ -69,12 +72,14 @@ def _bound(body: Sequence[ast.stmt]) -> set[str]:
 
 
 def _syntax_problem(rendered: str) -> str:
+    if len(rendered) > LONGEST:
+        return f"is {len(rendered):,} characters long; more than {LONGEST:,} are not looked at"
     try:
         compile(rendered.removeprefix("\ufeff"), "candidate", "exec", dont_inherit=True)
     except SyntaxError as error:
         return f"does not parse: {error.msg}"
     except (ValueError, RecursionError, MemoryError) as error:
-        return f"does not parse: {error}"
+        return f"does not parse: {str(error) or 'it is nested too deeply'}"
     return ""
 
 

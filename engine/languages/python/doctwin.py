@@ -38,6 +38,43 @@ def twin_doctest(text: str, targets: Sequence[str], seed: int) -> Twin:
     return Twin(twin, frozenset(decided))
 
 
+def examples(text: str) -> dict[str, str]:
+    """The examples in docstrings, with what they print, by the qualified names of their functions and classes."""
+    found: dict[str, str] = {}
+    if ">>>" not in text:
+        return found
+    try:
+        tree = ast.parse(text.removeprefix("\ufeff"))
+        docstrings = {"": ast.get_docstring(tree) or ""}
+        docstrings |= {name: str(literal.value) for name, literal in _docstrings(tree, "").items()}
+        for name, docstring in docstrings.items():
+            parts = doctest.DocTestParser().get_examples(docstring)
+            if parts:
+                found[name] = repr([(part.source, part.want, sorted(part.options.items())) for part in parts])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass
+    return found
+
+
+def as_tests(text: str) -> str:
+    """The same as a test function, as far as they print literals."""
+    lines = ["def test_examples():", "    pass"]
+    for told in examples(text).values():
+        for code, want, _ in ast.literal_eval(told):
+            line = f"assert {code.strip()} == {want.strip()}"
+            if code.count("\n") == want.count("\n") == 1 and _parses(line):
+                lines.append(f"    {line}")
+    return "\n".join(lines) + "\n"
+
+
+def _parses(line: str) -> bool:
+    try:
+        ast.parse(line)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
 def _docstrings(node: ast.Module | ast.ClassDef, prefix: str) -> dict[str, ast.Constant]:
     found: dict[str, ast.Constant] = {}
     for each in node.body:

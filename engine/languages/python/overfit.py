@@ -6,6 +6,7 @@ Such a candidate passes honestly and is worthless: `if number == 4: return "IV"`
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,7 +39,8 @@ def held_answers(text: str, before: str, expected: Sequence[Any]) -> int:
     """How many of the values that tests expect of a function stand as constants in `text` but not in `before`; 0 unless
     these are nearly all, and say more than chance does.
     """
-    told = {repr(value): value for value in expected if _weight(value)}
+    often = Counter(map(repr, expected))  # what is expected more than once is a label, and no answer to one question
+    told = {repr(value): value for value in expected if _weight(value) and often[repr(value)] == 1}
     new = _values(text) - _values(before)
     held = {key: value for key, value in told.items() if key in new}
     enough = sum(map(_weight, held.values())) >= _FEWEST and len(held) >= len(told) - (len(told) > _FEWEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import reduce
 from math import gcd
 
@@ -40,7 +41,8 @@ def solution_in(source: str, target: Target) -> Solution:
     functions = {f.qualname: f for f in parse(source).functions}
     bodies: dict[str, str] = {}
     for wanted in target.functions:
-        found = functions.get(wanted.qualname) or functions.get(wanted.name)
+        found = _last(functions.values(), wanted.qualname) or _last(functions.values(), wanted.name)
+        found = found or functions.get(wanted.qualname) or functions.get(wanted.name)
         if found is None:
             line = error_line(source)
             error = f"; it has a syntax error in line {line}" if line else ""
@@ -53,6 +55,16 @@ def solution_in(source: str, target: Target) -> Solution:
         if node.type in {"import_statement", "import_from_statement"}
     )
     return Solution(bodies, imports)
+
+
+def _last(functions: Iterable[PythonFunction], name: str) -> PythonFunction | None:
+    """The last definition of a name, as it is the one that counts; not one that only adds to an earlier one."""
+    own = (f for f in functions if re.sub(r"\[\d+\]$", "", f.qualname) == name)
+    return next((f for f in reversed([*own]) if not any(map(_adds, f.decorators))), None)
+
+
+def _adds(decorator: str) -> bool:
+    return decorator.rpartition(".")[2] in {"overload", "setter", "deleter", "getter", "register"}
 
 
 def dedent(body: str) -> str:

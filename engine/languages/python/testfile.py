@@ -6,7 +6,7 @@ import ast
 import contextlib
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -15,7 +15,6 @@ from engine.languages.python.altering import far, other, source
 from engine.languages.python.folding import NotConstant, fold
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
-Row = ast.expr | tuple[ast.expr, ...]
 Edit = tuple[int, int, str]  # byte offsets, and what stands between them instead
 
 _IMMUTABLE = (str, bytes, int, float, complex, bool, type(None))
@@ -23,9 +22,11 @@ _ASSERTS_EQUAL = re.compile(
     r"assert(?:Equals?|(?:List|Dict|Tuple|Set|Sequence|MultiLine|Count|AlmostEqual|Almost)Equal|Items?Equal|Is)$"
 )
 
-_ABSOLUTE = re.compile(r"\b(?:abs|abs_tol|atol|delta|places|decimal|significant|AlmostEqual)\b|almost_equal")
+_ABSOLUTE = re.compile(r"\b(?:abs|abs_tol|atol|delta|places|decimal|significant)\b")
 
 _UNORDERED = re.compile(r"CountEqual|ItemsEqual|[Uu]nordered|ignore_order|any_order|isdisjoint|permut")
+
+_ELSEWHERE = 0.3  # of the expectations become such as other functions have
 
 
 @frozen
@@ -102,11 +103,38 @@ class TestFile:
         """The text after the edits.  Of edits inside another the outer one counts."""
         pieces: list[bytes] = []
         position = 0
-        for start, end, new in sorted(set(edits), key=lambda edit: (edit[0], -edit[1])):
-            if start >= position:
-                pieces += (self._data[position:start], new.encode("utf-8", "surrogatepass"))
-                position = end
+        for start, end, new in self._outer(edits):
+            pieces += (self._data[position:start], new.encode("utf-8", "surrogatepass"))
+            position = end
         return self.mark + b"".join([*pieces, self._data[position:]]).decode("utf-8", "surrogatepass")
+
+    def lines_after(self, edits: Sequence[Edit]) -> Callable[[int], int]:
+        """From byte offsets of the text to lines of the text after the edits."""
+        kept = self._outer(edits)
+
+        def line_of(offset: int) -> int:
+            moved = sum(
+                new.count("\n") - self._data.count(b"\n", start, end) for start, end, new in kept if end <= offset
+            )
+            return self._data.count(b"\n", 0, offset) + 1 + moved
+
+        return line_of
+
+    def applied(self, edits: Sequence[Edit], some: Sequence[Edit]) -> bool:
+        """Whether none of `some` is lost inside another edit."""
+        places = {(start, end) for start, end, _ in self._outer(edits)}
+        return all((start, end) in places for start, end, _ in some)
+
+    @staticmethod
+    def _outer(edits: Sequence[Edit]) -> list[Edit]:
+        """The edits in their order, without those inside others."""
+        kept: list[Edit] = []
+        position = 0
+        for edit in sorted(set(edits), key=lambda edit: (edit[0], -edit[1])):
+            if edit[0] >= position:
+                kept.append(edit)
+                position = edit[1]
+        return kept
 
     # Names.
 
@@ -254,66 +282,15 @@ class TestFile:
         return int(getattr(self.scope(node), "lineno", 0))
 
     def _near(self, node: ast.AST) -> list[Any]:
-        """Known values: those of the same function; of the whole file if these are all the same."""
+        """Known values: those of the same function, or of the whole file."""
         line = self._line(node)
         near = [value for place, value in self._known if place == line]
-        return near if len({repr(value) for value in near}) > 1 else [value for _, value in self._known]
+        few = len({repr(value) for value in near}) < 2
+        return [value for _, value in self._known] if few or self.chance.random() < _ELSEWHERE else near
 
     def wrapped(self, node: ast.expr) -> Edit:
         """Something that holds the value, and that nothing honest is equal to (a sequence would broadcast)."""
         return self.replace(node, f"{{{self.chance.randrange(100, 1000)}: {self.written(node)}}}")
-
-
-def rows(file: TestFile, scope: ast.AST, node: ast.expr) -> list[Row]:
-    """What a loop over `node` goes through, if that can be read; else nothing."""
-    match node:
-        case ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts):
-            return [] if any(isinstance(each, ast.Starred) for each in elts) else list(elts)
-        case ast.Name(id=name):
-            value = file.assigned(scope, name)
-            if value is None and not file.stores(scope, name):
-                value = file.assigned(file.tree, name)
-            changed = any(_is_changed(file, load) for load in file.loads(file.tree, name))
-            return [] if value is None or changed or isinstance(value, ast.Name) else rows(file, scope, value)
-        case ast.Call(func=ast.Name(id="enumerate"), args=[inner, *_]):
-            index = ast.copy_location(ast.Name("_", ast.Load()), node)
-            return [(index, row) if isinstance(row, ast.expr) else (index, ast.Tuple(list(row), ast.Load()))
-                    for row in rows(file, scope, inner)]  # fmt: skip
-        case ast.Call(func=ast.Name(id="zip"), args=args):
-            columns = [rows(file, scope, each) for each in args]
-            return [tuple(each for each in row if isinstance(each, ast.expr)) for row in zip(*columns, strict=False)]
-        case ast.Call(func=ast.Attribute(value=inner, attr="items"), args=[]):
-            table = inner
-            if isinstance(inner, ast.Name):
-                table = file.assigned(scope, inner.id) or file.assigned(file.tree, inner.id) or inner
-            if isinstance(table, ast.Dict) and None not in table.keys:
-                return [(k, v) for k, v in zip(table.keys, table.values, strict=True) if k is not None]
-        case ast.Call(func=ast.Name(id="range"), args=args):
-            try:
-                return [node] * min(len(range(*(int(fold(each)) for each in args))), 1)
-            except (NotConstant, TypeError, ValueError):
-                return []
-    return []
-
-
-def bound(target: ast.expr, row: Row) -> Iterator[tuple[str, ast.expr]]:
-    """The names that a loop's target binds for one row."""
-    match target:
-        case ast.Name(id=name) if isinstance(row, ast.expr):
-            yield name, row
-        case ast.Tuple(elts=elts) | ast.List(elts=elts):
-            parts = row if isinstance(row, tuple) else row.elts if isinstance(row, ast.Tuple | ast.List) else ()
-            if len(parts) == len(elts) and not any(isinstance(each, ast.Starred) for each in elts):
-                for part, value in zip(elts, parts, strict=True):
-                    yield from bound(part, value)
-
-
-def _is_changed(file: TestFile, node: ast.Name) -> bool:
-    """Whether what a name stands for is changed by what is done with it there."""
-    parent = file.parents.get(node)
-    if isinstance(parent, ast.Attribute):
-        return parent.attr not in {"items", "keys", "values", "copy", "get", "index", "count"}
-    return isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load)
 
 
 def _last(node: ast.expr) -> str:

@@ -9,61 +9,32 @@ for that mark.  A test from which a return may lead before that is not decided.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, frozen
 
 from engine.languages.base import Twin
 from engine.languages.python.altering import letters
 from engine.languages.python.expectations import Names, called, expected, failing, raising
 from engine.languages.python.parameters import Parametrized, parametrized
-from engine.languages.python.testfile import Change, Definition, Edit, TestFile, bound, last, rows
+from engine.languages.python.routines import Routine, Step, inherited, places, routines_of
+from engine.languages.python.rows import bound, rows
+from engine.languages.python.testfile import Change, Definition, Edit, TestFile, last
 
-_UNTOUCHED = ("setUp", "tearDown", "setup_", "teardown_", "asyncSetUp", "asyncTearDown")
-_NOT_COUNTED = {"xfail", "expectedFailure", "skip", "skipIf", "skipUnless", "skipif", "fixture", "contextmanager"}
 _MOST_ROWS = 3000
 _COMPARED, _NONE = 1, 9  # ranks of changes: up to here something else is compared with; there is none
 _DEEPEST = 3  # helpers of helpers
 
 
-@frozen
-class Step:
-    """Something a test does that can be made to fail.
-
-    Attributes:
-        node: the statement.
-        certain: it is reached in every run.
-        safe: nothing around it catches its failure.
-        change: how; None for a call of a helper that asserts.
-        helper: the helper's name.
-    """
-
-    node: ast.stmt
-    certain: bool
-    safe: bool
-    change: Change | None = None
-    helper: str = ""
-
-
-@define
-class Routine:
-    """A test, or a helper of tests."""
-
-    qualname: str
-    node: Definition
-    is_test: bool
-    steps: list[Step] = field(factory=list)
-
-
 def twin(text: str, targets: Sequence[str], seed: int, *, known: bool = False) -> Twin:
     """See `Language.twin`.  A text that does not parse is its own twin, in which nothing is decided."""
-    values = _expected(text, seed) if known else ()
+    values = _values(text, targets, seed) if known else []
     if known and not values:
         return Twin(text, frozenset())
     try:
         file = TestFile(text, seed, values)
-        routines = list(_routines(file))
+        routines = list(routines_of(file))
         helpers = {routine.qualname: routine.node for routine in routines if not routine.is_test}
         for routine in routines:
             _read(file, routine, helpers)
@@ -76,41 +47,52 @@ def twin(text: str, targets: Sequence[str], seed: int, *, known: bool = False) -
     for routine in routines:
         if routine.is_test and _decide(file, routine, by_name, edits, changed):
             decided.add(routine.qualname)
-    decided |= _inherited(file, decided, by_name)
+    decided |= inherited(file, decided, by_name)
     twin_text = file.edited(edits)
     try:
         compile(twin_text.removeprefix("\ufeff"), "twin", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Twin(text, frozenset())
-    return Twin(twin_text, frozenset(decided))
+    return Twin(twin_text, frozenset(decided), places(file, routines, edits))
 
 
-def _expected(text: str, seed: int) -> Sequence[tuple[int, Any]]:
-    """The different values that the tests expect, each with the line of its function."""
+def _expected(text: str, seed: int) -> list[tuple[int, Any]]:
+    """The values that the tests expect, each with the line of its function."""
     try:
         file = TestFile(text, seed)
-        for routine in _routines(file):
+        for routine in routines_of(file):
             _read(file, routine, {})
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    return list({repr(each): each for each in file.changed}.values())
+        return []
+    return file.changed
 
 
 def expectations(text: str, targets: Sequence[str]) -> list[Any]:
     """The values that tests which name one of `targets` expect, as far as these are constants."""
+    lines = _lines(text, targets)
+    return [value for line, value in _expected(text, 0) if line in lines]
+
+
+def _values(text: str, targets: Sequence[str], seed: int) -> list[tuple[int, Any]]:
+    """Different values that tests of the targets expect; if these are few, what any test expects."""
+    found = {repr(each): each for each in _expected(text, seed)}.values()
+    lines = _lines(text, targets)
+    own = [(line, value) for line, value in found if line in lines]
+    return own if len({repr(value) for _, value in own}) > 1 else list(found)
+
+
+def _lines(text: str, targets: Sequence[str]) -> set[int]:
+    """The lines of the functions that name one of `targets`."""
     try:
         functions = [node for node in ast.walk(ast.parse(text.removeprefix("\ufeff"))) if isinstance(node, Definition)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+        return set()
     wanted = {target.rpartition(".")[2] for target in targets}
-    lines = {
+    return {
         node.lineno
         for node in functions
-        for each in ast.walk(node)
-        if (isinstance(each, ast.Name) and each.id in wanted)
-        or (isinstance(each, ast.Attribute) and each.attr in wanted)
+        if any(isinstance(each, ast.Name | ast.Attribute) and last(each) in wanted for each in ast.walk(node))
     }
-    return [value for line, value in _expected(text, 0) if line in lines]
 
 
 def _decide(
@@ -128,6 +110,7 @@ def _decide(
                 continue
             if helper.qualname in changed or _decide(file, helper, by_name, edits, changed, depth + 1):
                 changed.add(helper.qualname)
+                routine.first = next(step for step in certain if by_name.get(step.helper) is helper)
                 return True
     possible = [step for step in routine.steps if step.safe and step.change is not None]
     found = min((step.change.rank for step in possible if step.change is not None), default=_NONE)
@@ -136,6 +119,8 @@ def _decide(
     for step in certain if best else possible:
         if step.change is not None and step.change.rank == best:
             edits += step.change.edits
+            if routine.first is None and step.certain:
+                routine.first = step
             if best > _COMPARED:
                 break
     return True
@@ -152,38 +137,6 @@ def _marked(file: TestFile, routine: Routine, steps: list[Step], edits: list[Edi
             edits += [file.before(step.node, f"{mark} = True"), *step.change.edits]
     edits.append(file.behind(body[-1], f"assert {mark}"))
     return True
-
-
-def _routines(file: TestFile) -> Iterator[Routine]:
-    """Functions of the module and methods of its classes; fixtures and what sets up are left as they are."""
-
-    def below(body: list[ast.stmt], prefix: str) -> Iterator[Routine]:
-        for node in body:
-            if isinstance(node, ast.ClassDef):
-                yield from below(node.body, f"{prefix}{node.name}.")
-            elif isinstance(node, ast.If | ast.Try | ast.With):
-                yield from below(node.body, prefix)
-            elif isinstance(node, Definition) and not node.name.startswith(_UNTOUCHED):
-                marks = {last(each) for d in node.decorator_list for each in ast.walk(d) if isinstance(each, ast.expr)}
-                if not marks & _NOT_COUNTED and not _yields(node):
-                    yield Routine(f"{prefix}{node.name}", node, node.name.startswith("test"))
-
-    return below(file.tree.body, "")
-
-
-def _yields(node: Definition) -> bool:
-    return any(isinstance(each, ast.Yield | ast.YieldFrom) for each in ast.walk(node))
-
-
-def _inherited(file: TestFile, decided: set[str], by_name: dict[str, Routine]) -> set[str]:
-    """Tests that a class has from another of the file."""
-    found: set[str] = set()
-    for node in file.tree.body:
-        if isinstance(node, ast.ClassDef):
-            for base in (base.id for base in node.bases if isinstance(base, ast.Name)):
-                names = (name.rpartition(".")[2] for name in decided | found if name.rpartition(".")[0] == base)
-                found |= {f"{node.name}.{name}" for name in names if f"{node.name}.{name}" not in by_name}
-    return found
 
 
 def _read(file: TestFile, routine: Routine, helpers: Mapping[str, Definition]) -> None:

@@ -47,7 +47,7 @@ class Remote:
             plain, "tests", split["descriptor"], {}, find_class=self._find_class, find_exception=self._find_exception,
             sentinel=self._sentinel, find_sentinel=self._find_sentinel, heard=self._hear,
         )  # fmt: skip
-        self._has_handles = peer.has_handles
+        self.has_handles = peer.has_handles
         self._twice = bool(split.get("twice"))
         self.calls = 0
         self.with_arguments = 0
@@ -88,7 +88,7 @@ class Remote:
             or len(text) > 20_000
         ):
             return
-        if not self._has_handles(message):
+        if not self.has_handles(message):
             self.recorded.setdefault(text, (message, answer))
 
     def told(self, load: Callable[[str], Any]) -> dict[str, Any]:

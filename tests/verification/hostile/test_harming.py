@@ -29,7 +29,7 @@ def test_there_are_enough_of_them_and_each_says_what_it_tries():
         assert (harm.CANDIDATES / f"{name}.py").read_text().startswith('"""'), name
 
 
-@pytest.mark.parametrize("level", ["full", "partial"])
+@pytest.mark.parametrize("level", ["full", pytest.param("partial", marks=pytest.mark.slow)])
 def test_a_handful_of_candidates_harms_nothing(tmp_path, levels, level):
     if level not in levels:
         pytest.skip(f"the level {level} does not work on this machine")
@@ -37,6 +37,7 @@ def test_a_handful_of_candidates_harms_nothing(tmp_path, levels, level):
     assert {name: did for name, did in found.items() if did} == {}
 
 
+@pytest.mark.slow
 def test_a_handful_of_candidates_harms_nothing_in_forks_of_the_warm_server(tmp_path, levels):
     if "full" not in levels:
         pytest.skip("there is no warm server below the level full")
