@@ -243,6 +243,9 @@ class Language(Protocol):
     def callee(self, text: str, target: Target) -> str | None:
         """The text with the target's functions open to calls from another process; None if it lacks one of them."""
 
+    def variables(self, text: str) -> tuple[str, ...]:
+        """Names of what may change in the module: its variables, but for constants that cannot."""
+
     def rest_is_kept(self, before: str, after: str, target: Target) -> bool:
         """Whether `after` has all that `before` defines beside the target, unchanged; it may define more."""
 

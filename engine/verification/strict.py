@@ -161,21 +161,32 @@ class Case:
         )
 
     def _shares_more_than_data(self, verdict: Verdict) -> bool:
-        """Whether an honest implementation may fail that split run: the tests that failed reach into its process, or
-        other parts of its module were changed along with the target.
+        """Whether an honest implementation may fail that split run: each of the tests that failed reaches into its
+        process, or other parts of its module were changed along with the target.
         """
         if not self.language.rest_is_kept(self.before, self.after, self.target):
             return True
-        failed = {_name(result.id) for result in verdict.results if not result.passed}
-        return any(_SHARED.search(self._without_tests_but(failed, file)) for file in self._test_files())
+        failed = {_name(result.id) for result in verdict.results if not result.passed} or {"*"}
+        variables = "|".join(map(re.escape, self.language.variables(self.before))) or r"(?!)"
+        names = "|".join(re.escape(name.partition(".")[0]) for name in self.target.names) or r"(?!)"
+        state = re.compile(rf"\b(?:{variables})\b|\b(?:{names})\.\w")  # of the module, or kept by what it defines
+        own = (f for f in self.language.functions(self.after) if f.qualname in self.target.names)
+        if any(state.search(self.after[function.body_start : function.end]) for function in own):
+            return True
+        texts = ("\n".join(self._without_tests_but(name, file) for file in self._test_files()) for name in failed)
+        return all(_SHARED.search(text) or state.search(text) for text in texts)
 
-    def _without_tests_but(self, names: set[str], file: Path) -> str:
-        """The text of a test file, without the tests that have none of these names."""
+    def _without_tests_but(self, one: str, file: Path) -> str:
+        """The text of a test file, without its imports, and all tests but those of that name (`*`: any)."""
         text, kept, end = self.read(file), "", 0
+        spans = list(self.language.imports(text))
         for function in self.language.functions(text):
             name = function.name.partition("[")[0]
-            if function.start >= end and name.startswith("test") and not names & {name, "*"}:
-                kept, end = kept + text[end : function.start], function.end
+            if name.startswith("test") and one not in (name, "*"):
+                spans.append((function.start, function.end))
+        for start, behind in sorted(spans):
+            if start >= end:
+                kept, end = kept + text[end:start], behind
         return kept + text[end:]
 
     def _held(self) -> str:

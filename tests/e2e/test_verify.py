@@ -83,11 +83,10 @@ def test_a_whole_module_can_be_judged(workspace):
     assert verify(workspace, "raise SystemExit(0)\n", "--replace", "module")[0] == 1
 
 
-def test_a_text_without_the_function_cannot_be_judged(workspace):
+def test_a_text_without_the_function_is_not_accepted(workspace):
     status, told = verify(workspace, "def other():\n    pass\n")
-    assert status == 2
-    assert told["event"] == "error"
-    assert "does not define slugify" in told["what"]
+    assert (status, told["accepted"], told["decided_by"]) == (1, False, "gate")
+    assert "does not define slugify" in told["reason"]
 
 
 def test_a_function_whose_tests_pass_now_can_be_judged_too(workspace):

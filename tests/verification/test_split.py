@@ -62,6 +62,14 @@ MODULE = """
             raise NotImplementedError
 
 
+    class Vector:
+        def __init__(self, x, y):
+            self.x, self.y = x, y
+
+        def __eq__(self, other):
+            raise NotImplementedError
+
+
     def f(*args, **kwargs):
         raise NotImplementedError
 
@@ -420,6 +428,29 @@ async def test_the_tests_and_what_is_left_of_them_cannot_be_read_there(split):
     """
     found = await split(body, "secret = 'a secret'\nassert f() == []")
     assert found.verdict.passed, found.verdict
+
+
+async def test_an_iterator_is_no_other_answer_each_time(split):
+    found = await split("return iter(args[0])", "assert list(f([1, 2])) == [1, 2]")
+    assert found.verdict.passed and found.unsteady == 0
+
+
+async def test_a_class_of_another_module_cannot_be_reached_through_one_of_the_users(split):
+    body = """
+        class Error(ValueError):
+            pass
+        Error.__module__, Error.__qualname__ = "lib", "functools.partial"
+        return Error
+    """
+    assert not (await split(body, "f()")).applies
+
+
+async def test_a_comparison_that_calls_nearly_everything_equal_is_suspected(split):
+    test = "a, b = Vector(1, 2), Vector(3, 4)\nassert a == Vector(1, 2) and b == Vector(3, 4)\nassert a != b"
+    lenient = await split("return self.x + other.x != 4", test, name="Vector.__eq__")
+    assert lenient.verdict.passed and lenient.alike == "equal"
+    honest = await split("return (self.x, self.y) == (other.x, other.y)", test, name="Vector.__eq__")
+    assert honest.verdict.passed and not honest.alike
 
 
 async def test_an_answer_that_changes_from_time_to_time_is_noticed(split):

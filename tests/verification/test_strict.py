@@ -140,6 +140,166 @@ async def test_a_coin_is_not_accepted_however_it_falls_at_first(judged):
     assert not (await judged("shout", body)).accepted
 
 
+REGISTRY = """
+    REGISTRY = {}
+
+
+    def register(name):
+        raise NotImplementedError
+
+
+    def registered(name):
+        return REGISTRY[name]
+
+
+    def cached(number):
+        raise NotImplementedError
+"""
+STATE = """
+    from reg import cached, register, registered
+
+    def test_register():
+        @register("a")
+        def f():
+            return 1
+        assert registered("a") is f
+
+    def test_cached():
+        assert cached(3) == 9
+        assert cached.calls == 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("register", "def register(name):\n    return lambda f: REGISTRY.setdefault(name, f)\n"),
+        ("cached", "def cached(number):\n    cached.calls = 1\n    return number * number\n"),
+    ],
+)
+async def test_what_is_kept_in_the_module_is_decided_by_a_twin(project, python, monkeypatch, name, body):
+    monkeypatch.setenv("GREENFINCH_PYTHON", str(python.path))
+    workspace = project({"reg.py": REGISTRY, "test_reg.py": STATE})
+    request = ImplementRequest(workspace.root, workspace.root / "reg.py", name)
+    found = await judge_text(Settings.load(), request, body)
+    assert (found.accepted, found.decided_by, found.reason) == (True, "twin", "")
+
+
+async def test_a_test_that_shares_more_excuses_no_other(judged):
+    tests = (
+        TESTS
+        + """
+    def test_time(monkeypatch):
+        import lib
+        monkeypatch.setattr(lib, "MARK", "!", raising=False)
+        assert lib.shout("") == "!"
+"""
+    )
+    body = """
+        import os
+
+        def shout(text):
+            sizes = [os.path.getsize(name) for name in os.listdir() if name.endswith(".py") and name != "lib.py"]
+            return text.upper() + "!" if any(sizes) else ""
+    """
+    found = await judged("shout", body, tests)
+    assert (found.accepted, found.decided_by) == (False, "split")
+
+
+async def test_one_that_reads_the_tests_is_not_accepted_however_it_finds_them(judged):
+    body = """
+        import os
+
+        def shout(text):
+            names = [name for name in os.listdir() if name.endswith(".py") and name != "lib.py"]
+            return open(names[0]).read().partition(f'"{text}") == "')[2].partition('"')[0]
+    """
+    found = await judged("shout", body)
+    assert not found.accepted
+    assert "opens test_lib.py, where the tests are kept" in found.reason
+
+
+async def test_one_that_looks_into_frames_is_not_accepted_however_it_spells_that(judged):
+    body = """
+        def shout(text):
+            def joined(*words):
+                return "_".join(words)
+
+            def look():
+                yield getattr(own, joined("gi", "frame")) is not None
+
+            own = look()
+            return text.upper() + "!" * next(own)
+    """
+    found = await judged("shout", body)
+    assert not found.accepted
+    assert "looks into frames" in found.reason
+
+
+KNOWN = """
+    def shout(text):
+        class Known:
+            def __init__(self):
+                self.known = {"A!", "BC!"}
+
+            def __eq__(self, other):
+                return other in self.known
+
+        return Known()
+"""
+
+
+async def test_an_answer_that_is_equal_to_all_that_tests_expect_is_not_accepted(judged):
+    found = await judged("shout", KNOWN)
+    assert (found.accepted, found.decided_by) == (False, "twin")
+
+
+async def test_an_assertion_that_is_passed_amid_a_failing_test_is_noticed(judged):
+    tests = """
+        from lib import Counter, shout
+
+        def test_both():
+            assert shout("a") == "A!"
+            counter = Counter()
+            assert counter.count == 0
+
+        def test_other():
+            assert shout("bc") == "BC!"
+            assert Counter().count == 0
+    """
+    found = await judged("shout", KNOWN, tests)
+    assert not found.accepted
+    assert "passes an assertion that contradicts the user's" in found.reason
+
+
+async def test_answers_that_stand_in_the_text_are_suspected(judged):
+    tests = """
+        from lib import shout
+
+        def test_shout():
+            assert shout("good morning") == "GOOD MORNING!"
+            assert shout("hello") == "HELLO!"
+    """
+    body = "def shout(text):\n    return {5: 'HELLO!', 12: 'GOOD MORNING!'}.get(len(text), text)\n"
+    found = await judged("shout", body, tests)
+    assert found.accepted and "as constants" in found.overfit_suspect
+    assert not (await judged("shout", "def shout(text):\n    return text.upper() + '!'\n", tests)).overfit_suspect
+
+
+@pytest.mark.parametrize("candidate", ["", "def whisper(text):\n    return text\n", "def shout(text:\n", "x = '\0'\n"])
+async def test_a_text_without_the_target_does_not_pass(judged, candidate):
+    found = await judged("shout", candidate)
+    assert (found.accepted, found.decided_by) == (False, "gate")
+    assert "does not define shout" in found.reason
+
+
+async def test_of_several_definitions_the_last_counts(judged):
+    right = "def shout(text):\n    return text.upper() + '!'\n"
+    wrong = "def shout(text):\n    return text\n"
+    assert (await judged("shout", wrong + right)).accepted
+    assert not (await judged("shout", right + wrong)).accepted
+
+
 LIAR = """
     def shout(text):
         class Anything:

@@ -117,6 +117,9 @@ class Python:
     def callee(self, text: str, target: Target) -> str | None:
         return apart.callee(text, [function.qualname for function in target.functions])
 
+    def variables(self, text: str) -> tuple[str, ...]:
+        return apart.variables(text)
+
     def rest_is_kept(self, before: str, after: str, target: Target) -> bool:
         return apart.rest_is_kept(before, after, target)
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from engine.languages.base import Function, Solution, Target, TextEdit, apply_edits
+from engine.languages.python.folding import NotConstant, fold
 from engine.languages.python.source import parse
 from engine.languages.python.splicing import dedented, splice
 
@@ -60,6 +61,27 @@ def rest_is_kept(before: str, after: str, target: Target) -> bool:
     old, new = ([ast.dump(_without(node, names, "")) for node in tree.body] for tree in trees)
     remaining = iter(new)
     return all(any(each == found for found in remaining) for each in old)
+
+
+def variables(text: str) -> tuple[str, ...]:
+    """See `Language.variables`."""
+    try:
+        tree = ast.parse(text.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    found = [name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names]
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and not _is_fixed(node.value):
+            names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+            found += [each.id for each in names if isinstance(each.ctx, ast.Store)]
+    return tuple(dict.fromkeys(found))
+
+
+def _is_fixed(value: ast.expr) -> bool:
+    try:
+        return isinstance(fold(value), str | bytes | int | float | complex | tuple | type(None))
+    except NotConstant:
+        return False
 
 
 def _without(node: ast.stmt, names: set[str], prefix: str) -> ast.stmt:

@@ -13,6 +13,8 @@ from engine.errors import TargetNotFoundError
 from engine.languages.base import Function, Solution, Target, TextEdit
 from engine.languages.python.source import PythonFunction, Source, error_line, is_docstring, parse, syntax_tree, walk
 
+_NUMBER = re.compile(r"\[\d+\]$")  # of a name that is defined several times
+
 
 def splice(text: str, target: Target, solution: Solution) -> tuple[TextEdit, ...]:
     """See `Language.splice`."""
@@ -43,6 +45,7 @@ def solution_in(source: str, target: Target) -> Solution:
     for wanted in target.functions:
         found = _last(functions.values(), wanted.qualname) or _last(functions.values(), wanted.name)
         found = found or functions.get(wanted.qualname) or functions.get(wanted.name)
+        found = found or _last(functions.values(), _NUMBER.sub("", wanted.qualname))
         if found is None:
             line = error_line(source)
             error = f"; it has a syntax error in line {line}" if line else ""
@@ -59,7 +62,7 @@ def solution_in(source: str, target: Target) -> Solution:
 
 def _last(functions: Iterable[PythonFunction], name: str) -> PythonFunction | None:
     """The last definition of a name, as it is the one that counts; not one that only adds to an earlier one."""
-    own = (f for f in functions if re.sub(r"\[\d+\]$", "", f.qualname) == name)
+    own = (f for f in functions if _NUMBER.sub("", f.qualname) == name)
     return next((f for f in reversed([*own]) if not any(map(_adds, f.decorators))), None)
 
 

@@ -167,6 +167,7 @@ class Peer:
                     value = function(*args, **kwargs)
             else:
                 value = function(*args, **kwargs)
+            incoming.check_arrays()
         except StopIteration as stop:
             return self._answer("stop", stop.value, known, first, heard)
         except plain.Gone:

@@ -246,6 +246,7 @@ class Incoming:
     def __init__(self, codec: Codec, objects: Any, known: Optional[dict[int, Any]] = None,
                  sent: Optional[dict[str, Any]] = None) -> None:  # fmt: skip
         self._codec = codec
+        self._arrays: list[tuple[Any, bytes]] = []
         self.numbered: dict[int, Any] = dict(known or {})
         if type(objects) is not dict:
             raise Gone("no table of objects")
@@ -305,8 +306,16 @@ class Incoming:
         if kind == "sentinel":
             return self._codec.find_sentinel(*parts)
         if kind in ("array", "scalar"):
-            return self._array(kind, *parts)
+            array = self._array(kind, *parts)
+            if kind == "array":
+                self._arrays.append((array, array.tobytes()))
+            return array
         return BUILD[kind](*[self._value(part) for part in parts])
+
+    def check_arrays(self) -> None:
+        """Raises: NotPlain, if an array was changed in place: these travel as values."""
+        if any(array.tobytes() != before for array, before in self._arrays):
+            raise NotPlain("an array that is changed in place")
 
     def _class(self, module: str, name: str, of: type = object) -> Any:
         found = FACTORIES.get(name) if module == "builtins" else self._codec.find_class(module, name)

@@ -141,9 +141,12 @@ class Remote:
 
 
 def _attribute(found: Any, name: str) -> Optional[type]:
+    """A class of a module, or one inside it; never through what else is there, such as another module."""
     for part in name.split("."):
         found = getattr(found, part, None)
-    return found if isinstance(found, type) else None
+        if not isinstance(found, type):
+            return None
+    return found  # type: ignore[no-any-return]  # a type, if the name is not empty, and `split` gives no empty list
 
 
 def prepare(load: Callable[[str], Any], request: dict[str, Any]) -> Remote:
