@@ -1,0 +1,102 @@
+/** Where the server's command is, and its process once started. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { LogLevel, type LogOutputChannel, workspace } from "vscode";
+import type { PrivateEnvironment } from "./install";
+import { eachLine } from "./processes";
+
+export interface Command {
+  file: string;
+  /** For people: how it was found. */
+  from: string;
+}
+
+/** Why there is no command to start. */
+export class MissingError extends Error {}
+
+/**
+ * The command to start: what the user has set, what this extension has installed, what is on the PATH.
+ *
+ * Throws a MissingError if there is none.
+ */
+export async function findCommand(environment: PrivateEnvironment): Promise<Command> {
+  const set = workspace.getConfiguration("greenfinch").get<string>("server.command", "").trim();
+  if (set !== "") {
+    const file = set.replace(/^~(?=[\\/])/, homedir());
+    if (await isExecutable(file)) return { file, from: "the setting greenfinch.server.command" };
+    throw new MissingError(`The setting greenfinch.server.command names ${set}, which is no program that can be run.`);
+  }
+  if (await environment.isReady()) return { file: environment.command, from: "installed by this extension" };
+  const name = process.platform === "win32" ? "greenfinch.exe" : "greenfinch";
+  for (const folder of (process.env.PATH ?? "").split(delimiter).filter(Boolean)) {
+    const file = join(folder, name);
+    if (await isExecutable(file)) return { file, from: "found on the PATH" };
+  }
+  throw new MissingError("Greenfinch's server is not installed on this machine.");
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A server that runs, and how it came to its end. */
+export class ServerProcess {
+  /** Resolves with how the process ended, in words, as soon as it has. */
+  readonly ended: Promise<string>;
+
+  private constructor(
+    readonly child: ChildProcessWithoutNullStreams,
+    log: LogOutputChannel,
+  ) {
+    let last = "";
+    eachLine(child.stderr, (line) => {
+      last = line.trim() || last;
+      if (/\b(ERROR|CRITICAL)\b/.test(line)) log.error(line);
+      else if (/\bWARNING\b/.test(line)) log.warn(line);
+      else log.info(line);
+    });
+    this.ended = once(child, "close").then(([code, signal]) => {
+      const how = signal === null ? `exit status ${code}` : `signal ${signal}`;
+      return last === "" ? how : `${how}; its last words: ${last}`;
+    });
+  }
+
+  /** Start the server.  Rejects if the program cannot be run at all. */
+  static async start(command: Command, log: LogOutputChannel): Promise<ServerProcess> {
+    const args = ["serve", "--stdio", "--log-level", serverLevel(log.logLevel)];
+    const folder = workspace.workspaceFolders?.[0]?.uri;
+    const cwd = folder?.scheme === "file" ? folder.fsPath : homedir();
+    log.info(`Starting ${command.file} ${args.join(" ")} (${command.from}), in ${cwd}`);
+    const child = spawn(command.file, args, { cwd, stdio: "pipe" });
+    await once(child, "spawn");
+    return new ServerProcess(child, log);
+  }
+
+  /** End a process that did not go by itself after it was told to. */
+  async endWithin(milliseconds: number): Promise<void> {
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), milliseconds);
+    await this.ended;
+    clearTimeout(timer);
+  }
+}
+
+function serverLevel(level: LogLevel): string {
+  switch (level) {
+    case LogLevel.Trace:
+    case LogLevel.Debug:
+      return "debug";
+    case LogLevel.Info:
+      return "info";
+    case LogLevel.Warning:
+      return "warning";
+    default:
+      return "error";
+  }
+}

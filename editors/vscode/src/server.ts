@@ -1,0 +1,278 @@
+/** The language server's life: found, started, restarted when it crashes, ended; and requests to it. */
+import {
+  commands,
+  type Disposable,
+  EventEmitter,
+  type ExtensionContext,
+  type LogOutputChannel,
+  Uri,
+  window,
+  workspace,
+} from "vscode";
+import {
+  CloseAction,
+  type CloseHandlerResult,
+  type ConfigurationParams,
+  ErrorAction,
+  ExecuteCommandRequest,
+  LanguageClient,
+  type LanguageClientOptions,
+  type ProgressToken,
+  State,
+  WorkDoneProgressCancelNotification,
+} from "vscode-languageclient/node";
+import type { PrivateEnvironment } from "./install";
+import { type Command, findCommand, MissingError, ServerProcess } from "./launch";
+import type { Pages } from "./pages";
+import { ProgressNotifications } from "./progress";
+import type { Interpreters } from "./python";
+import { settingsForServer } from "./settings";
+
+/** How the server is. */
+export type Condition =
+  | { is: "untrusted" }
+  | { is: "missing"; reason: string }
+  | { is: "starting" }
+  | { is: "running"; command: Command }
+  | { is: "down"; reason: string };
+
+export const RESTART = "Restart the Server";
+export const SHOW_LOG = "Show Log";
+const CRASHES_FORGIVEN = 3;
+const CRASH_MEMORY_MILLISECONDS = 180_000;
+const STOP_MILLISECONDS = 5_000;
+
+export class Server implements Disposable {
+  private client: LanguageClient | undefined;
+  private process: ServerProcess | undefined;
+  private crashes: number[] = [];
+  private changing: Promise<void> = Promise.resolve();
+  private now: Condition = { is: "starting" };
+  private readonly changed = new EventEmitter<Condition>();
+  private readonly notified = new EventEmitter<unknown>();
+  private readonly progress = new ProgressNotifications((token) => this.cancelProgress(token));
+  private readonly subscriptions: Disposable[] = [this.changed, this.notified];
+
+  readonly onDidChangeCondition = this.changed.event;
+  /** The server's `greenfinch/status` notifications. */
+  readonly onStatus = this.notified.event;
+
+  constructor(
+    private readonly context: ExtensionContext,
+    private readonly environment: PrivateEnvironment,
+    private readonly interpreters: Interpreters,
+    private readonly pages: Pages,
+    private readonly log: LogOutputChannel,
+  ) {
+    this.subscriptions.push(
+      interpreters.onDidChange(() => this.settingsChanged()),
+      workspace.onDidGrantWorkspaceTrust(() => this.restart()),
+      workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration("greenfinch.server")) void this.restart();
+      }),
+    );
+  }
+
+  get condition(): Condition {
+    return this.now;
+  }
+
+  /** Start the server, if it may be started and is there; a server that runs is stopped first. */
+  restart(): Promise<void> {
+    this.crashes = [];
+    return this.change(async () => {
+      await this.end();
+      await this.begin();
+    });
+  }
+
+  /** Stop the server. */
+  stop(): Promise<void> {
+    return this.change(() => this.end());
+  }
+
+  /**
+   * Run one of the server's commands.
+   *
+   * Undefined: there is no server to run it; its user has been told why, and offered what helps.
+   */
+  async execute<Answer>(command: string, argument?: object): Promise<Answer | undefined> {
+    await this.changing;
+    if (this.client?.state !== State.Running) {
+      await this.explain();
+      return undefined;
+    }
+    const args = argument === undefined ? [] : [argument];
+    return this.client.sendRequest(ExecuteCommandRequest.type, { command, arguments: args });
+  }
+
+  /** Say why there is no server, and offer what helps. */
+  async explain(): Promise<void> {
+    switch (this.now.is) {
+      case "untrusted": {
+        const manage = "Manage Workspace Trust";
+        const text = "Greenfinch runs your tests, which is code of this workspace.  Trust the workspace to use it.";
+        if ((await window.showWarningMessage(text, manage)) === manage) {
+          await commands.executeCommand("workbench.trust.manage");
+        }
+        return;
+      }
+      case "missing":
+        return this.offerToInstall(this.now.reason);
+      case "down": {
+        const text = `Greenfinch's server is not running: ${this.now.reason}.`;
+        return this.offerRestart(text);
+      }
+    }
+  }
+
+  /** Install the server into its private environment, and start it. */
+  async install(): Promise<void> {
+    if (!(await this.environment.install())) return;
+    await this.restart();
+    if (this.now.is === "running") {
+      void window.showInformationMessage("Greenfinch is ready: right-click a Python function and choose Implement.");
+    }
+  }
+
+  dispose(): void {
+    void this.stop();
+    for (const each of this.subscriptions) each.dispose();
+  }
+
+  private change(step: () => Promise<void>): Promise<void> {
+    this.changing = this.changing.then(step).catch((error: unknown) => this.log.error(String(error)));
+    return this.changing;
+  }
+
+  private become(condition: Condition): void {
+    this.now = condition;
+    this.changed.fire(condition);
+    void commands.executeCommand("setContext", "greenfinch.serverRunning", condition.is === "running");
+  }
+
+  private async begin(): Promise<void> {
+    if (!workspace.isTrusted) {
+      this.become({ is: "untrusted" });
+      return;
+    }
+    this.become({ is: "starting" });
+    let command: Command;
+    try {
+      command = await findCommand(this.environment);
+    } catch (error) {
+      if (!(error instanceof MissingError)) throw error;
+      this.become({ is: "missing", reason: error.message });
+      void this.offerToInstall(error.message);
+      return;
+    }
+    const client = new LanguageClient("greenfinch", "Greenfinch", () => this.launch(command), this.options());
+    this.client = client;
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) this.become({ is: "running", command });
+    });
+    client.onNotification("greenfinch/status", (status) => this.notified.fire(status));
+    try {
+      await client.start();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.become({ is: "down", reason });
+      void this.offerRestart(`Greenfinch's server did not start (${command.file}): ${reason}`);
+    }
+  }
+
+  private async end(): Promise<void> {
+    const { client, process } = this;
+    this.client = undefined;
+    this.process = undefined;
+    this.progress.clear();
+    if (client?.needsStop()) {
+      await client.dispose().catch((error: unknown) => this.log.warn(`The server did not stop in order: ${error}`));
+    }
+    await process?.endWithin(STOP_MILLISECONDS);
+  }
+
+  private async launch(command: Command) {
+    this.process = await ServerProcess.start(command, this.log);
+    return this.process.child;
+  }
+
+  private options(): LanguageClientOptions {
+    return {
+      documentSelector: [{ scheme: "file", language: "python" }],
+      outputChannel: this.log,
+      traceOutputChannel: this.log,
+      stdioOptions: { stdout: () => {}, stderr: () => {} }, // its process logs what it says
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue }),
+        closed: () => this.crashed(),
+      },
+      middleware: {
+        handleWorkDoneProgress: this.progress.handle,
+        window: { showDocument: this.pages.showDocument },
+        workspace: {
+          configuration: (params) => this.configuration(params),
+          didChangeConfiguration: () => this.settingsChanged(),
+        },
+      },
+    };
+  }
+
+  /** The connection was closed by the server: start it again, but not for ever. */
+  private async crashed(): Promise<CloseHandlerResult> {
+    this.progress.clear();
+    const reason = (await this.process?.ended) ?? "no process";
+    const now = Date.now();
+    this.crashes = [...this.crashes.filter((time) => now - time < CRASH_MEMORY_MILLISECONDS), now];
+    this.log.error(`The server has ended by itself: ${reason}`);
+    if (this.crashes.length <= CRASHES_FORGIVEN) {
+      this.become({ is: "starting" });
+      const text = `Greenfinch's server ended (${reason}) and is started again.  What it was at is lost; your files are as they were.`;
+      void window.showWarningMessage(text, SHOW_LOG).then((choice) => choice && this.log.show());
+      return { action: CloseAction.Restart, handled: true };
+    }
+    this.become({ is: "down", reason });
+    void this.offerRestart(
+      `Greenfinch's server ended ${this.crashes.length} times within three minutes, the last time by ${reason}.  It is not started again.`,
+    );
+    return { action: CloseAction.DoNotRestart, handled: true };
+  }
+
+  private async configuration(params: ConfigurationParams): Promise<unknown[]> {
+    return Promise.all(
+      params.items.map(async ({ section, scopeUri }) => {
+        const scope = scopeUri ? Uri.parse(scopeUri) : workspace.workspaceFolders?.[0]?.uri;
+        if (section === "greenfinch") return settingsForServer(this.context.extension.id, scope);
+        if (section === "python") return { defaultInterpreterPath: await this.interpreters.of(scope) };
+        return null;
+      }),
+    );
+  }
+
+  private async settingsChanged(): Promise<void> {
+    if (this.client?.state !== State.Running) return;
+    await this.client.sendNotification("workspace/didChangeConfiguration", { settings: null });
+  }
+
+  private cancelProgress(token: ProgressToken): void {
+    void this.client?.sendNotification(WorkDoneProgressCancelNotification.type, { token });
+  }
+
+  private async offerToInstall(reason: string): Promise<void> {
+    const install = "Install";
+    const choose = "Choose the Program…";
+    const text = `${reason}  Install it into a private environment?  That needs Python 3.11 or later, and the network once.`;
+    const choice = await window.showInformationMessage(text, install, choose);
+    if (choice === install) return this.install();
+    if (choice !== choose) return;
+    const [chosen] = (await window.showOpenDialog({ title: "The greenfinch program" })) ?? [];
+    if (chosen === undefined) return;
+    await workspace.getConfiguration("greenfinch").update("server.command", chosen.fsPath, true);
+  }
+
+  private async offerRestart(text: string): Promise<void> {
+    const choice = await window.showErrorMessage(text, RESTART, SHOW_LOG);
+    if (choice === RESTART) await this.restart();
+    if (choice === SHOW_LOG) this.log.show();
+  }
+}
