@@ -1,15 +1,14 @@
 """Settings, declared once.
 
 The command line, the environment, the user's file and the four editors all mean the same names.  What a field is for
-stands in its `help`; `python -m engine.config` prints the table of the docs, and with `--check FILE` says whether a
-file still shows it.  A workspace's own files never set anything: what runs on a machine is its user's business, not a
-checkout's.
+stands in its `help`; `python -m engine.config --write` brings the docs and the editors' own declarations into line with
+it, `--check` says which of them are not (see `engine/settings_docs.py`).  A workspace's own files never set anything:
+what runs on a machine is its user's business, not a checkout's.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,13 +24,24 @@ SANDBOX_LEVELS = ("full", "partial", "limits-only")  # from the strongest on
 STRATEGIES = ("greedy", "best-of-n", "plan+repair", "full")
 
 
-def _setting(default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None) -> Any:
+def _setting(
+    default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None, local: bool = False
+) -> Any:
+    """Declare a setting.
+
+    Args:
+        least: the smallest number that is allowed.
+        local: it names what runs, what is reached or what is open on this machine, so that an editor must not take it
+            from a workspace's own files.
+    """
     checks: list[Any] = []
     if choices:
         checks.append(validators.in_(choices))
     if least is not None:
         checks.append(validators.ge(least))
-    return field(default=default, validator=checks, metadata={"help": help, "choices": choices})
+    return field(
+        default=default, validator=checks, metadata={"help": help, "choices": choices, "least": least, "local": local}
+    )
 
 
 @frozen
@@ -39,25 +49,33 @@ class Settings:
     """Everything a user can set.  Unknown names and values of a wrong type are refused with a `ConfigError`."""
 
     model: str = _setting(
-        "auto", "Model to use: a name from `greenfinch models list`, the path of a GGUF file, or auto."
+        "auto", "Model to use: a name from `greenfinch models list`, the path of a GGUF file, or auto.", local=True
     )
     endpoint: str = _setting(
-        "", "Base URL of an OpenAI-compatible server to use instead of the local host, such as http://gpu-box:8000/v1."
+        "",
+        "Base URL of an OpenAI-compatible server to use instead of the local host, such as http://gpu-box:8000/v1.",
+        local=True,
     )
     endpoints: tuple[str, ...] = _setting(
         (),
         "Several such servers, as a pool that shares the samples of a run; `unix:/path` is one on a Unix socket.  "
         "What a server that goes away has begun is sampled again on another.",
+        local=True,
     )
     last_resort: str = _setting(
         "local",
         "What samples when none of `endpoints` can be used. `local`: this machine's own model host. `none`: nothing.",
         choices=("local", "none"),
+        local=True,
     )
     endpoint_key_env: str = _setting(
-        "", "Name of the environment variable that holds the endpoint's key; all of `endpoints` get the same."
+        "",
+        "Name of the environment variable that holds the endpoint's key; all of `endpoints` get the same.",
+        local=True,
     )
-    python: str = _setting("", "Python that runs your tests; empty: found from the editor, the environment and .venv.")
+    python: str = _setting(
+        "", "Python that runs your tests; empty: found from the editor, the environment and .venv.", local=True
+    )
     strategy: str = _setting("full", "How candidates are searched for.", choices=STRATEGIES)
     candidates: int = _setting(8, "At most this many candidates are tried in one run.", least=1)
     budget_seconds: float = _setting(120.0, "A run ends after this many seconds without a winner.", least=1)
@@ -70,14 +88,15 @@ class Settings:
         10.0, "Least time limit of one test; slow tests get a multiple of their own time.", least=1
     )
     test_memory_mb: int = _setting(2048, "Address space that one test process may use, in MiB.", least=64)
-    test_args: tuple[str, ...] = _setting((), "More arguments for pytest.")
+    test_args: tuple[str, ...] = _setting((), "More arguments for pytest.", local=True)
     test_command: str = _setting(
         "",
         "Your own test command, where tests do not run by pytest or unittest alone, such as "
         "`tox -q -- --junitxml={junit}`; `{junit}` is where its JUnit XML goes.  Its report is trusted.",
+        local=True,
     )
     test_command_xml: str = _setting(
-        "", "Where test_command writes its JUnit XML if it cannot be told, such as `reports/*.xml`."
+        "", "Where test_command writes its JUnit XML if it cannot be told, such as `reports/*.xml`.", local=True
     )
     sandbox_least: str = _setting(
         "partial",
@@ -85,16 +104,24 @@ class Settings:
         "seen, nothing is written, no network. `partial`: the same as far as it goes without user namespaces. "
         "`limits-only`: a copy of the workspace, time limits; your files and network are open to generated code.",
         choices=SANDBOX_LEVELS,
+        local=True,
     )
     test_env: tuple[str, ...] = _setting(
-        (), "Names of environment variables that tests get although they look like secrets."
+        (), "Names of environment variables that tests get although they look like secrets.", local=True
     )
-    test_read: tuple[str, ...] = _setting((), "More files and folders that tests may read, such as a data folder.")
-    test_write: tuple[str, ...] = _setting((), "Files and folders that tests may change for good.")
+    test_read: tuple[str, ...] = _setting(
+        (), "More files and folders that tests may read, such as a data folder.", local=True
+    )
+    test_write: tuple[str, ...] = _setting((), "Files and folders that tests may change for good.", local=True)
     test_network: str = _setting(
         "none",
         "`none`: tests have a loopback of their own at most. `host`: the machine's network, as for a database on it.",
         choices=("none", "host"),
+        local=True,
+    )
+    code_lens: bool = _setting(False, "Show above each stub how many tests mention it; a click implements it.")
+    confirm_edit: bool = _setting(
+        False, "Ask before a verified edit is applied, with a preview, in editors that can show one."
     )
     cpu_watts: float = _setting(
         10.0, "Power of one busy core in watts, for the energy estimate where no meter can be read.", least=0
@@ -168,7 +195,7 @@ def _convert(value: Any, attribute: Attribute[Any]) -> Any:
         if isinstance(value, str) or not all(isinstance(item, str) for item in value):
             raise TypeError(value)
         return tuple(value)
-    wanted = {"str": str, "int": int, "float": float}[kind]
+    wanted = {"str": str, "int": int, "float": float, "bool": bool}[kind]
     if type(value) is not wanted:
         raise TypeError(value)
     return value
@@ -180,37 +207,15 @@ def _from_text(attribute: Attribute[Any], text: str) -> Any:
         return tuple(text.split())
     if kind == "str":
         return text
+    if kind == "bool":
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower(), text)
     try:
         return cattrs.structure(text, {"int": int, "float": float}[kind])
     except ValueError:
         return text  # refused by `updated`, which names the variable
 
 
-def table() -> str:
-    """The settings as a Markdown table, for the docs."""
-    rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for attribute in fields(Settings):
-        default = (
-            "[]"
-            if attribute.default == ()
-            else f'"{attribute.default}"'
-            if attribute.default == ""
-            else attribute.default
-        )
-        choices = attribute.metadata["choices"]
-        meaning = attribute.metadata["help"] + (f" One of: {', '.join(f'`{c}`' for c in choices)}." if choices else "")
-        rows.append(f"| `{attribute.name}` | `{default}` | {meaning} |")
-    return "\n".join(rows)
-
-
-def drifted(document: str) -> bool:
-    """Whether a document shows another table of settings than this module declares."""
-    return table() not in document
-
-
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    if arguments[:1] == ["--check"]:
-        stale = [name for name in arguments[1:] if drifted(Path(name).read_text("utf-8"))]
-        sys.exit(f"{', '.join(stale)}: paste the output of `python -m engine.config` there." if stale else 0)
-    print(table())
+    from engine.settings_docs import main
+
+    main()

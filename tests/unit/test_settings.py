@@ -2,8 +2,9 @@
 
 import pytest
 
-from engine.config import Settings, table
+from engine.config import Settings
 from engine.errors import ConfigError
+from engine.settings_docs import table
 
 
 @pytest.fixture(autouse=True)
