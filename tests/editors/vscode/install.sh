@@ -3,6 +3,7 @@
 # into a cache folder: vscode/ under $GREENFINCH_EDITORS, or ~/.cache/greenfinch-editors.  Chromium itself is the
 # distribution's own.  Nothing is compiled: native add-ons, which the tests do not use, are left out.  Run again, it
 # finds what is there.
+# sources: pip npm apt
 set -euo pipefail
 
 node_version=24.19.0
