@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from attrs import mutable
 
 from engine.events import Origin
 from engine.languages.base import Solution, Target
 from engine.sampling import Sampled
 from engine.search import Attempt
-from engine.verification.base import Verdict
+from engine.verification.base import TestResult, Verdict
 from engine.verification.strict import Strict
 from engine.workspace import Evidence
 
@@ -21,6 +24,9 @@ class Candidate:
         attempt: what the policy sees of it.
         solution, text: once the gate has admitted it: its bodies and imports, and the whole document with them.
         verdict: once it was tested.
+        refusal: what the gate has against it, where a repair may mend that.
+        reason: why it was refused, in one line.
+        started: when, in seconds of the run; sampling_seconds: what its text took.
         unstable: it passed, and failed when it was confirmed.
     """
 
@@ -31,6 +37,15 @@ class Candidate:
     text: str = ""
     verdict: Verdict | None = None
     unstable: bool = False
+    refusal: TestResult | None = None
+    reason: str = ""
+    started: float = 0.0
+    sampling_seconds: float = 0.0
+
+    @property
+    def failure(self) -> TestResult | None:
+        """What a repair is shown."""
+        return self.verdict.first_failure if self.verdict is not None else self.refusal
 
 
 @mutable
@@ -52,3 +67,17 @@ class Winner:
     strict: Strict
     untested: tuple[str, ...]
     evidence: Evidence
+
+
+def best_of(passed: Sequence[Candidate], candidates: Sequence[Candidate]) -> Candidate:
+    """The passer to prefer where nothing is known of what they do: the one that was sampled most often, then the
+    shorter, then the faster, then the earlier.
+    """
+    votes = Counter(c.attempt.same_as for c in candidates if c.attempt.same_as is not None)
+
+    def rank(candidate: Candidate) -> tuple[int, int, float, int]:
+        attempt, verdict = candidate.attempt, candidate.verdict
+        seconds = round(verdict.cpu_seconds, 1) if verdict is not None else 0.0
+        return -votes[attempt.number], len(candidate.text), seconds, attempt.number
+
+    return min(passed, key=rank)

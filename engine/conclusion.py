@@ -60,6 +60,10 @@ def conclude(ending: Ending) -> Outcome:
     return _lost(common, ending) if ending.winner is None else _won(common, ending, ending.winner)
 
 
+_LEFT = 16
+"""With so few tokens left, no candidate is started."""
+
+
 def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
     total = winner.strict.verdict.tests_total
     number = winner.candidate.attempt.number
@@ -108,6 +112,11 @@ def _reason(ending: Ending) -> str:
         return "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
     if ending.seconds >= ending.settings.budget_seconds:
         return f"the budget of {ending.settings.budget_seconds:g} s is used up"
+    settings, spent = ending.settings, ending.tokens
+    if settings.budget_tokens and spent + _LEFT >= settings.budget_tokens:
+        return f"the budget of {settings.budget_tokens} tokens is used up"
+    if settings.budget_wh and ending.energy.watt_hours >= settings.budget_wh:
+        return f"the budget of {settings.budget_wh:g} Wh is used up ({ending.energy.label})"
     count = len(ending.candidates)
     return f"none of {count} candidates passed" if count > 1 else "its one candidate did not pass"
 

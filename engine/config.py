@@ -79,6 +79,13 @@ class Settings:
     strategy: str = _setting("full", "How candidates are searched for.", choices=STRATEGIES)
     candidates: int = _setting(8, "At most this many candidates are tried in one run.", least=1)
     budget_seconds: float = _setting(120.0, "A run ends after this many seconds without a winner.", least=1)
+    budget_tokens: int = _setting(0, "A run samples no more than this many tokens; 0: no bound.", least=0)
+    budget_wh: float = _setting(
+        0.0, "A run ends when it has used this many watt-hours, as measured or estimated; 0: no bound.", least=0
+    )
+    larger_model: str = _setting(
+        "", "A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file."
+    )
     temperature: float = _setting(0.8, "Sampling temperature of all candidates but the first.", least=0)
     max_tokens: int = _setting(512, "At most this many tokens are sampled for one function.", least=16)
     context_tokens: int = _setting(8192, "Context of the model host, shared by its candidates.", least=512)

@@ -14,7 +14,7 @@ from engine.generation.base import GeneratorInfo
 from engine.languages.base import Solution, TextEdit
 from engine.verification.base import TestResult
 
-Origin = Literal["greedy", "sampled", "repaired"]
+Origin = Literal["greedy", "sampled", "repaired", "existing"]
 
 
 @frozen
@@ -61,11 +61,18 @@ class ModelReady:
 
 @frozen
 class CandidateStarted:
-    """Candidate `number` (from 1) is being sampled."""
+    """Candidate `number` (from 1) is being sampled; or it is the target's own body, as the user wrote it (`existing`).
+
+    Attributes:
+        variant: how the model is asked: `plain`, `plan` first, `bare` (without the surroundings), in small `steps`.
+        larger: by the larger model.
+    """
 
     number: int
     origin: Origin
     parent: int | None = None
+    variant: str = "plain"
+    larger: bool = False
 
 
 @frozen

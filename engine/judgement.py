@@ -87,11 +87,17 @@ class Trial:
         texts = {**self.snapshot.overlays, self.target.path: text}
         self.verifier.keep_warm(baseline, texts, targets=wanted, stubs=self.stubs)
 
-    async def run(self, judge: Judge, text: str, bodies: Sequence[str]) -> tuple[Judge, Verdict]:
+    async def run(
+        self, judge: Judge, text: str, bodies: Sequence[str], *, whole: bool = True, first: Sequence[str] = ()
+    ) -> tuple[Judge, Verdict]:
         """Judge the document `text`.  Tests that another stub blocks are taken out of the judge that is returned.
 
         Where it matters which functions a test reaches (the target has several, or there are other stubs), the probe
         is in the text; it is not in the one that is confirmed.
+
+        Args:
+            whole: run all tests, although one has failed.
+            first: ids of tests that go first otherwise.
         """
         names = tuple(function.qualname for function in self.target.functions)
         probed = names + self.stubs if len(names) > 1 or self.stubs else ()
@@ -101,6 +107,8 @@ class Trial:
             time_limit=self.time_limit,
             targets=names,
             stubs=self.stubs,
+            stop_at_first_failure=not whole,
+            first=first,
         )
         own = self.request.path.resolve()
 

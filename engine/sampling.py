@@ -14,10 +14,10 @@ from engine.events import CandidateGrew, Event
 from engine.generation.base import Generator, SampleRequest
 from engine.languages.base import Function, Language, Solution
 from engine.prompting import Prompt
-from engine.search import Decision, Repair
+from engine.search import Decision, Repair, Sample
 from engine.verification.base import TestResult
 
-_PLAN_TOKENS = 160
+PLAN_TOKENS = 160
 _TOP_P = 0.95
 _RATE_WINDOW = 2.0  # seconds over which tokens per second are counted
 _REPORT_EVERY = 0.25  # seconds between two progress events
@@ -39,7 +39,11 @@ class Sampled:
 
 
 class Sampler:
-    """Turns decisions into candidates for one run; any number at once."""
+    """Turns decisions into candidates for one run; any number at once.
+
+    Args:
+        spent: where tokens are counted, by candidate; several samplers of a run share it.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Sampler:
         settings: Settings,
         seed: int,
         emit: Callable[[Event], None],
+        spent: dict[int, int] | None = None,
     ) -> None:
         self._generator = generator
         self._language = language
@@ -56,7 +61,7 @@ class Sampler:
         self._settings = settings
         self._seed = seed
         self._emit = emit
-        self.spent: dict[int, int] = {}  # tokens by candidate, whether or not it came to its end
+        self.spent = {} if spent is None else spent  # tokens by candidate, whether or not it came to its end
         self._recent: deque[tuple[float, int]] = deque()
         self._reported = 0.0
 
@@ -73,24 +78,29 @@ class Sampler:
             temperature=decision.temperature,
             top_p=_TOP_P,
             seed=(self._seed + number) % 2**31,
-            max_tokens=self._settings.max_tokens,
+            max_tokens=min(self._settings.max_tokens, decision.tokens),
         )
         tokens = 0
         plan = ""
         if isinstance(decision, Repair):
             if parent is not None and failure is not None:
                 request = evolve(request, messages=self._prompt.repair(parent, failure))
-        elif decision.plan:
-            request = evolve(request, messages=self._prompt.plan())
-            planning = evolve(request, stop=("```",), max_tokens=_PLAN_TOKENS)
+        elif decision.variant != "plain":
+            request = evolve(request, messages=self._prompt.asked(decision.variant))
+        if isinstance(decision, Sample) and decision.variant == "plan":
+            planning = evolve(request, stop=("```",), max_tokens=min(PLAN_TOKENS, request.max_tokens // 2))
             plan, tokens, _ = await self._stream(number, planning, None, 0)
             plan = f"{plan.rstrip()}\n\n"
         bodies: dict[str, str] = {}
         for function in self._prompt.target.functions:
             prefill = self._prompt.prefill(bodies, function.qualname, plan=plan)
-            body, tokens, complete = await self._stream(number, evolve(request, prefill=prefill), function, tokens)
+            most = min(request.max_tokens, decision.tokens - tokens)
+            if most <= 0:
+                return Sampled(bodies, tokens, f"no tokens are left for {function.name}")
+            asked = evolve(request, prefill=prefill, max_tokens=most)
+            body, tokens, complete = await self._stream(number, asked, function, tokens)
             if not complete:
-                return Sampled(bodies, tokens, f"{function.name} is not complete after {request.max_tokens} tokens")
+                return Sampled(bodies, tokens, f"{function.name} is not complete after {most} tokens")
             bodies[function.qualname] = body
         return Sampled(bodies, tokens)
 

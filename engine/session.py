@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
+from attrs import evolve
 
 from engine.config import Settings
 from engine.driver import Run
@@ -16,6 +17,7 @@ from engine.events import Event
 from engine.generation.base import Generator
 from engine.languages.base import Solution
 from engine.request import ImplementRequest
+from engine.search import Policy
 
 __all__ = ["Engine", "EventStream", "ImplementRequest"]
 
@@ -49,11 +51,18 @@ class Engine:
     Args:
         settings: what the user has set.
         generator: where candidates come from; by default what the settings say.
+        policy: decides the search in place of the one that the settings name.
+        larger: of a larger model, for the end of a search; by default what the settings say.
     """
 
-    def __init__(self, settings: Settings, *, generator: Generator | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, generator: Generator | None = None, policy: Policy | None = None,
+        larger: Generator | None = None,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._generator = generator
+        self._policy = policy
+        self._larger = larger
 
     def implement(self, request: ImplementRequest) -> AbstractAsyncContextManager[EventStream]:
         """Search for a candidate that passes.
@@ -82,7 +91,7 @@ class Engine:
         async def drive() -> None:
             with send:
                 try:
-                    await Run(self._settings, self._get_generator, request, seed, tell).drive(solution)
+                    await self._run(request, seed, tell).drive(solution)
                 except Exception as error:  # handed to whoever reads the stream, as if raised there
                     tell(error)
 
@@ -99,6 +108,18 @@ class Engine:
         if failure is not None:
             raise failure
 
+    def _run(self, request: ImplementRequest, seed: int, tell: Callable[[Event], None]) -> Run:
+        has_larger = self._larger is not None or self._settings.larger_model
+        larger = self._get_larger if has_larger else None
+        return Run(self._settings, self._get_generator, request, seed, tell, policy=self._policy, larger=larger)
+
+    def _get_larger(self) -> Generator:
+        if self._larger is None:
+            from engine.generation.factory import make_generator
+
+            self._larger = make_generator(evolve(self._settings, model=self._settings.larger_model))
+        return self._larger
+
     def _get_generator(self) -> Generator:
         if self._generator is None:
             from engine.generation.factory import make_generator  # imports an HTTP client: only when needed
@@ -108,5 +129,6 @@ class Engine:
 
     async def aclose(self) -> None:
         """Close connections; a shared host keeps running for others."""
-        if self._generator is not None:
-            await self._generator.aclose()
+        for generator in (self._generator, self._larger):
+            if generator is not None:
+                await generator.aclose()

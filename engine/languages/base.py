@@ -250,7 +250,9 @@ class Language(Protocol):
         """Whether `after` has all that `before` defines beside the target, unchanged; it may define more."""
 
     def canonical(self, text: str, target: Target) -> str:
-        """A form of the target's functions that is equal for candidates that differ only in layout and comments."""
+        """A form of the target's functions that is equal for candidates that differ in nothing but layout, comments and
+        names of locals.
+        """
 
 
 def apply_edits(text: str, edits: tuple[TextEdit, ...]) -> str:

@@ -13,6 +13,10 @@ from engine.verification.base import TestResult
 
 _SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."  # what the models were tuned with
 _FENCE = "```python\n"
+_WISHES = {
+    "plan": "First write a short numbered plan in words, then the code.",
+    "steps": "Solve it in small steps, each with a helper function of its own inside the function.",
+}
 
 
 @frozen
@@ -21,10 +25,12 @@ class Prompt:
 
     Attributes:
         messages: the turns that all candidates share.
-        language, target: what is asked for.
+        bare: the turns without what surrounds the target.
+        target: what is asked for.
     """
 
     messages: tuple[Message, ...]
+    bare: tuple[Message, ...]
     target: Target
 
     def prefill(self, done: dict[str, str], name: str, *, plan: str = "") -> str:
@@ -48,14 +54,16 @@ class Prompt:
         return (
             *self.messages,
             Message("assistant", f"{_FENCE}{imports}{source}\n```"),
-            Message("user", f"That fails the test `{failure.id.rpartition('::')[2]}`:\n```\n{told}\n```\nCorrect it."),
+            Message("user", f"{_complaint(failure)}\n```\n{told}\n```\nCorrect it."),
         )
 
-    def plan(self) -> tuple[Message, ...]:
-        """The turns that ask for a plan before any code."""
+    def asked(self, variant: str) -> tuple[Message, ...]:
+        """The turns of a variant of the prompt; see `CandidateStarted`."""
+        if variant == "bare":
+            return self.bare
         *before, last = self.messages
-        asked = f"{last.content}\nFirst write a short numbered plan in words, then the code."
-        return (*before, Message("user", asked))
+        wish = _WISHES.get(variant, "")
+        return (*before, Message("user", f"{last.content}\n{wish}")) if wish else self.messages
 
 
 def build_prompt(
@@ -64,11 +72,16 @@ def build_prompt(
     """The run's prompt from the document, the target, and the judge's test files and test ids."""
     names = ", ".join(f"`{function.qualname}`" for function in target.functions)
     what = "function" if len(target.functions) == 1 else "functions"
-    user = (
-        f"Complete the {what} {names}:\n{_FENCE}{file_context(language, text, target)}\n```\n"
-        f"It must pass these tests:\n{_FENCE}{judge_context(language, judge_sources, judge_tests)}\n```"
-    )
-    return Prompt((Message("system", _SYSTEM), Message("user", user)), target)
+    tests = f"It must pass these tests:\n{_FENCE}{judge_context(language, judge_sources, judge_tests)}\n```"
+    user = f"Complete the {what} {names}:\n{_FENCE}{file_context(language, text, target)}\n```\n{tests}"
+    alone = "\n\n".join(f"{function.prefix}    ..." for function in target.functions)
+    bare = f"Complete the {what} {names}:\n{_FENCE}{alone}\n```\n{tests}"
+    system = Message("system", _SYSTEM)
+    return Prompt((system, Message("user", user)), (system, Message("user", bare)), target)
+
+
+def _complaint(failure: TestResult) -> str:
+    return f"That fails the test `{failure.id.rpartition('::')[2]}`:" if failure.id else "That cannot work:"
 
 
 def _indented(body: str) -> str:

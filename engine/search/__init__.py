@@ -1,8 +1,24 @@
 """The policy: verdicts and costs in, decisions out.
 
-Pure: no I/O, no clock, no randomness of its own, so that it can be tested by property and replayed over records.
+Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested by property and replayed over records.
 """
 
-from engine.search.policy import STRATEGIES, Attempt, Decision, Repair, Sample, State, decide
+from engine.search.full import Full
+from engine.search.policy import POLICIES, Everything, Policy, decide
+from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step, Variant
 
-__all__ = ["STRATEGIES", "Attempt", "Decision", "Repair", "Sample", "State", "decide"]
+__all__ = [
+    "POLICIES",
+    "VARIANTS",
+    "Attempt",
+    "Decision",
+    "Everything",
+    "Full",
+    "Policy",
+    "Repair",
+    "Sample",
+    "State",
+    "Step",
+    "Variant",
+    "decide",
+]

@@ -1,145 +1,141 @@
-"""The strategies, as functions from what is known to what to start next."""
+"""The strategies: from what is known to what to start next.
+
+`full` is in `engine.search.full`; here are those it is measured against, and what holds for all of them: budgets.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-Status = Literal["sampling", "testing", "refused", "failed", "passed"]
+from engine.search.full import Full
+from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
-
-@frozen
-class Attempt:
-    """One candidate as the policy sees it.
-
-    Attributes:
-        number: from 1, in the order of their start.
-        tests_passed, tests_total: 0 of 0 before its verdict.
-        failed_fast: it failed by a name, import, type or syntax error, which a repair mends most often.
-        parent: the candidate it repairs.
-    """
-
-    number: int
-    status: Status
-    tests_passed: int = 0
-    tests_total: int = 0
-    failed_fast: bool = False
-    parent: int | None = None
-
-    @property
-    def score(self) -> float:
-        """Share of the judge's tests passed."""
-        return self.tests_passed / self.tests_total if self.tests_total else 0.0
+_LEAST_TOKENS = 16
+"""Fewer than these make no function; a candidate for which only so few are left is not started."""
 
 
-@frozen
-class State:
-    """What is known.
+class Policy(Protocol):
+    """Decides a search.  Equal states give equal decisions."""
 
-    Attributes:
-        attempts: all candidates so far, by number.
-        limit: at most so many candidates may be started.
-        width: at most so many are sampled at once.
-        temperature: of sampled candidates, as the user set it.
-    """
+    def wanted(self, state: State) -> tuple[Decision, ...]:
+        """What to start, as long as nothing has passed; at most `state.room`."""
 
-    attempts: tuple[Attempt, ...]
-    limit: int
-    width: int
-    temperature: float
+    def settled(self, state: State) -> Step:
+        """What to do once something has passed."""
 
-    @property
-    def sampling(self) -> int:
-        return sum(a.status == "sampling" for a in self.attempts)
+    def wants_vector(self, state: State) -> bool:
+        """Whether a candidate is worth all of its tests, although one has failed already."""
 
-    @property
-    def running(self) -> int:
-        return sum(a.status in {"sampling", "testing"} for a in self.attempts)
 
-    @property
-    def room(self) -> int:
-        """How many candidates may be started now."""
-        return max(0, min(self.limit - len(self.attempts), self.width - self.sampling))
+def decide(policy: Policy, state: State) -> Step:
+    """What to do now, within all budgets.  No step to take, with nothing running, means that the search is over."""
+    if state.spent:
+        return Step(over=True)
+    step = policy.settled(state) if state.passed else Step(policy.wanted(state))
+    start = () if step.over else _affordable(state, step.start[: state.room])
+    return Step(start, step.over or not (start or state.running))
+
+
+def _affordable(state: State, wanted: tuple[Decision, ...]) -> tuple[Decision, ...]:
+    """As many as can be paid for even if each costs as much as it may; the last of them perhaps a shorter one."""
+    left = state.budget_tokens - state.committed if state.budget_tokens else None
+    start: list[Decision] = []
+    for decision in wanted:
+        tokens = state.tokens_each if left is None else min(state.tokens_each, left)
+        if tokens < min(_LEAST_TOKENS, state.tokens_each):
+            break
+        start.append(evolve(decision, tokens=tokens))
+        left = None if left is None else left - tokens
+    return tuple(start)
 
 
 @frozen
-class Sample:
-    """Sample a new candidate; with `plan`, let the model plan in words first."""
+class Simple:
+    """A strategy that ends at the first pass."""
 
-    temperature: float
-    plan: bool = False
+    next: Callable[[State], tuple[Decision, ...]]
+    repairs: bool = False
 
+    def wanted(self, state: State) -> tuple[Decision, ...]:
+        return self.next(state)
 
-@frozen
-class Repair:
-    """Sample a candidate that mends `parent`, shown its failure."""
+    def settled(self, state: State) -> Step:
+        return Step(over=True)
 
-    parent: int
-    temperature: float
-
-
-Decision = Sample | Repair
-Strategy = Callable[[State], tuple[Decision, ...]]
-
-
-def decide(strategy: str, state: State) -> tuple[Decision, ...]:
-    """What to start now.  Nothing, with nothing running, means that the search is over.
-
-    A pass ends every search: nothing more is started.
-    """
-    if any(a.status == "passed" for a in state.attempts):
-        return ()
-    return STRATEGIES[strategy](state)
+    def wants_vector(self, state: State) -> bool:
+        return self.repairs or not state.sampled
 
 
 def _greedy(state: State) -> tuple[Decision, ...]:
-    return () if state.attempts else (Sample(0.0),)
+    return () if state.sampled else (Sample(0.0),)
 
 
 def _best_of_n(state: State) -> tuple[Decision, ...]:
     """The greedy candidate and samples, all from the start."""
-    first: tuple[Decision, ...] = () if state.attempts else (Sample(0.0),)
+    first: tuple[Decision, ...] = () if state.sampled else (Sample(0.0),)
     return (first + (Sample(state.temperature),) * state.room)[: state.room]
 
 
 def _plan_and_repair(state: State) -> tuple[Decision, ...]:
     """The published pipeline's shape (ATLAS): three planned candidates, then repair of the best, one at a time."""
-    if len(state.attempts) < 3:
-        return (Sample(state.temperature, plan=True),) * min(3 - len(state.attempts), state.room)
+    if len(state.sampled) < 3:
+        return (Sample(state.temperature, "plan"),) * min(3 - len(state.sampled), state.room)
     if state.running:
         return ()
-    return _repairs(state, 1) or (Sample(state.temperature, plan=True),) * min(1, state.room)
-
-
-def _full(state: State) -> tuple[Decision, ...]:
-    """Greedy first and alone, verdict included, since it solves most of what is easy at the least cost.  Then samples;
-    once half of the candidates are spent, repairs of the most promising (each parent once), and samples again.
-    """
-    if not state.attempts:
-        return (Sample(0.0),)
-    if state.attempts[0].status in {"sampling", "testing"}:
-        return ()
-    samples = sum(a.parent is None for a in state.attempts)
-    wanted = min(state.room, max(0, (state.limit + 1) // 2 - samples))
-    if wanted or state.running:
-        return (Sample(state.temperature),) * wanted
-    repairs = _repairs(state, max(1, state.room // 2))
-    return repairs + (Sample(state.temperature),) * (state.room - len(repairs))
-
-
-def _repairs(state: State, count: int) -> tuple[Decision, ...]:
-    """Repairs of the candidates nearest to a pass that were not repaired yet."""
     parents = {a.parent for a in state.attempts}
     open_ = [a for a in state.attempts if a.status == "failed" and a.number not in parents]
-    open_.sort(key=lambda a: (not a.failed_fast, -a.score, a.number))
-    return tuple(Repair(a.number, state.temperature) for a in open_[: min(count, state.room)])
+    best = max(open_, key=lambda a: (a.score, -a.number), default=None)
+    return (Repair(best.number, state.temperature) if best else Sample(state.temperature, "plan"),)
 
 
-STRATEGIES: dict[str, Strategy] = {
-    "greedy": _greedy,
-    "best-of-n": _best_of_n,
-    "plan+repair": _plan_and_repair,
-    "full": _full,
+@frozen
+class Everything:
+    """Goes on after a pass, so as to record what each kind of candidate is worth: not for use, but for `bench`.
+
+    Attributes:
+        plain: samples besides the greedy candidate; variants: samples of each variant of the prompt.
+        parents: so many of the most different failed candidates are repaired; repairs: of each.
+    """
+
+    plain: int = 12
+    variants: int = 2
+    parents: int = 3
+    repairs: int = 2
+
+    def wanted(self, state: State) -> tuple[Decision, ...]:
+        all_ = [Sample(0.0), *[Sample(state.temperature)] * self.plain]
+        all_ += [Sample(state.temperature, variant) for variant in VARIANTS for _ in range(self.variants)]
+        started = len(state.sampled)
+        if started == 0:
+            return (all_[0],)  # alone, so that its time is its own
+        if started == 1 and state.running:
+            return ()
+        if started < len(all_):
+            return tuple(all_[started : started + state.room])
+        if state.running:
+            return ()
+        first: dict[tuple[bool, ...], Attempt] = {}
+        for attempt in state.attempts:
+            if attempt.status == "failed" and attempt.parent is None:
+                first.setdefault(attempt.vector, attempt)
+        chosen = sorted(first.values(), key=lambda a: (not a.failed_fast, -a.score, a.number))[: self.parents]
+        done = [a.parent for a in state.attempts if a.parent is not None]
+        todo = [Repair(a.number, state.temperature) for a in chosen for _ in range(self.repairs)]
+        return tuple(todo[len(done) : len(done) + state.room])
+
+    def settled(self, state: State) -> Step:
+        return Step(self.wanted(state))
+
+    def wants_vector(self, state: State) -> bool:
+        return True
+
+
+POLICIES: dict[str, Policy] = {
+    "greedy": Simple(_greedy),
+    "best-of-n": Simple(_best_of_n),
+    "plan+repair": Simple(_plan_and_repair, repairs=True),
+    "full": Full(),
 }

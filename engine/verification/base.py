@@ -90,7 +90,9 @@ class Verdict:
 
     @property
     def first_failure(self) -> TestResult | None:
-        return next((result for result in self.results if not result.passed), None)
+        """The first test that failed; where none did, the first that never ran or ended otherwise."""
+        failed = (r for r in self.results if r.outcome in (TestOutcome.FAILED, TestOutcome.ERROR))
+        return next(failed, None) or next((result for result in self.results if not result.passed), None)
 
 
 @frozen

@@ -24,9 +24,16 @@ class Admitted:
 
 @frozen
 class Refused:
-    """A candidate that no test need see; `reason` in one line."""
+    """A candidate that no test need see; `reason` in one line.
+
+    Attributes:
+        same_as: the earlier candidate that it repeats.
+        mendable: it does not parse, or lacks a name.
+    """
 
     reason: str
+    same_as: int | None = None
+    mendable: bool = False
 
 
 class Gate:
@@ -51,16 +58,20 @@ class Gate:
         """
         checked: Checked = self._language.check(self._text, self._target, solution)
         if checked.problem:
-            return Refused(checked.problem)
+            return Refused(checked.problem, mendable=bool(solution.bodies))
         form = self._language.canonical(checked.text, self._target)
         twin = self._seen.setdefault(form, number)
         if twin != number:
-            return Refused(f"the same as candidate {twin}")
+            return Refused(f"the same as candidate {twin}", same_as=twin)
         if form == self._language.canonical(self._text, self._target):
             if may_stand and not self._target.is_stub:
                 return Admitted(Solution({}), self._text)
             return Refused("the same as the text it should replace")
         return self._conduct(checked.solution, checked.text)
+
+    def know(self, number: int) -> None:
+        """The document's own body is candidate `number`."""
+        self._seen[self._language.canonical(self._text, self._target)] = number
 
     def judge_module(self, text: str) -> Admitted | Refused:
         """Admit or refuse a text that replaces the whole document."""

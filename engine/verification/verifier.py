@@ -184,7 +184,7 @@ class Verifier:
         self, judge: Judge, overlays: Mapping[Path, str], *, time_limit: float,
         on_result: Callable[[TestResult], None] | None = None, stop_at_first_failure: bool = False,
         targets: Sequence[str] = (), stubs: Sequence[str] = (), fresh: bool = False, decoys: bool = False,
-        audit: bool = False,
+        audit: bool = False, first: Sequence[str] = (),
     ) -> Verdict:  # fmt: skip
         """Judge the workspace with `overlays` in place: every test of the judge must run, and pass.
 
@@ -195,6 +195,7 @@ class Verifier:
             targets, stubs: names of functions that hold the probe, if `overlays` are instrumented; see `baseline`.
             fresh: in a process that has loaded nothing yet, even if there is a warm server.
             decoys: plant tests that cannot pass among the judge's: if these pass, none of it is believed.
+            first: ids of tests that go before the others, in this order, if the run stops at the first failure.
             audit: note what the target does that its text may hide; see `agent/audit.py`.
 
         Raises:
@@ -215,7 +216,8 @@ class Verifier:
         told, ended = await self._open.tests(
             judge, self._open.placed(overlays), time_limit, targets=targets, stubs=stubs, on_result=on_each,
             stop_at_first_failure=stop_at_first_failure, warm=not fresh,
-            more={"decoys": planted, "first": [] if fresh else list(reversed(self._failed)), "audit": audit},
+            more={"decoys": planted, "first": [] if fresh else list(reversed(self._failed)), "audit": audit,
+                  "first_tests": list(first) if stop_at_first_failure else []},
         )  # fmt: skip
         wrong = ""
         if judge.target is not None:

@@ -36,7 +36,9 @@ def test_hopeless_candidates_are_refused_with_the_reason(gate, body, reason):
 
 def test_an_equal_candidate_is_tested_once(gate):
     assert isinstance(gate.judge(1, Solution({"f": "return helper(words)"})), Admitted)
-    assert gate.judge(2, Solution({"f": "return helper( words )  # again"})) == Refused("the same as candidate 1")
+    assert gate.judge(2, Solution({"f": "return helper( words )  # again"})) == Refused(
+        "the same as candidate 1", same_as=1
+    )
 
 
 def test_imports_that_a_body_means_are_added(gate):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import re
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Literal
 
 from engine.errors import TargetNotFoundError
 from engine.languages.base import Checked, Conduct, Function, Solution, Target, TextEdit, Twin, apply_edits
-from engine.languages.python import apart, checks, completion, doctwin, overfit, splicing, twin
+from engine.languages.python import apart, canonical, checks, completion, doctwin, overfit, splicing, twin
 from engine.languages.python.conduct import conduct
 from engine.languages.python.source import Class, Module, error_line, imports, parse
 
@@ -126,14 +125,7 @@ class Python:
     def canonical(self, text: str, target: Target) -> str:
         wanted = {f.qualname for f in target.functions}
         functions = [f for f in parse(text).functions if f.qualname in wanted]
-        forms: list[str] = []
-        for function in functions:
-            source = splicing.dedented(text, function)
-            try:
-                forms.append(ast.dump(ast.parse(source)))
-            except (SyntaxError, ValueError, RecursionError):
-                forms.append(" ".join(source.split()))
-        return "\n".join(forms)
+        return "\n".join(canonical.canonical(splicing.dedented(text, function)) for function in functions)
 
 
 def _with_examples(tests: Sequence[str]) -> list[str]:

@@ -114,6 +114,8 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
             if request.get("first") and not is_ordered(config):
                 ranks = {file: rank for rank, file in enumerate(request["first"])}
                 items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+                order = {test: rank for rank, test in enumerate(request.get("first_tests") or [])}
+                items.sort(key=lambda item: order.get(item.nodeid, len(order)))
             if request.get("decoys"):
                 request["load"]("decoys.py").plant_items(pytest, items, request["decoys"])
             for item in kept:

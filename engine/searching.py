@@ -1,0 +1,329 @@
+"""Carries out a policy's decisions: candidates from their first token to their verdict, any number at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import anyio
+from attrs import asdict, evolve, field, frozen
+
+from engine.candidate import Candidate
+from engine.config import Settings
+from engine.errors import GenerationError, GreenfinchError
+from engine.events import CandidateRejected, CandidateStarted, CandidateTested, Event, JudgeFound, Origin
+from engine.judgement import Trial
+from engine.languages.base import Solution
+from engine.sampling import PLAN_TOKENS, Sampler
+from engine.search import Attempt, Decision, Policy, Repair, State, decide
+from engine.verification.base import Baseline, Judge, TestOutcome, TestResult, Verdict
+from engine.verification.gate import Gate, Refused
+
+WIDTH = 4  # candidates sampled at once
+_TEST_WORKERS = 1  # generation and tests share few cores: one run of the tests at a time
+_LOOK_AGAIN = 0.5  # seconds after which the policy is asked again, though nothing has happened but time
+_MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
+             "UnboundLocalError", "IndentationError")  # fmt: skip
+
+
+@frozen
+class Telling:
+    """Where a run's events go, and the lines that only its record keeps."""
+
+    emit: Callable[[Event], None]
+    record: Callable[..., None]
+
+
+@frozen
+class Models:
+    """What candidates are sampled by.
+
+    Attributes:
+        larger: makes the larger model ready; None if there is none.
+        watt_hours: what the run has used so far.
+    """
+
+    sampler: Sampler
+    larger: Callable[[], Awaitable[Sampler]] | None = None
+    watt_hours: Callable[[], Awaitable[float]] = field(default=lambda: _no_energy())
+
+
+async def _no_energy() -> float:
+    return 0.0
+
+
+class Searching:
+    """The candidates of one run.
+
+    Attributes:
+        candidates: all of them, by number.
+        trial: what tests are run with; judge: as far as it is known now.
+        test_cpu: CPU seconds that tests have used.
+        sampling_error: the last error of a backend.
+        failure: what ended the search that is no candidate's fault.
+    """
+
+    def __init__(
+        self, settings: Settings, policy: Policy, trial: Trial, baseline: Baseline, telling: Telling, *,
+        python: str, started: float, seed: int,
+    ) -> None:  # fmt: skip
+        self.candidates: list[Candidate] = []
+        self.judge: Judge = baseline.judge
+        self.test_cpu = 0.0
+        self.sampling_error: GreenfinchError | None = None
+        self.failure: Exception | None = None
+        self.slots = anyio.CapacityLimiter(_TEST_WORKERS)
+        self.trial = trial
+        self._settings, self._policy, self._baseline = settings, policy, baseline
+        self._tell, self._python = telling, python
+        self._started, self._seed = started, seed
+        self._changed = anyio.Event()
+        self._running: dict[int, anyio.CancelScope] = {}
+        self._larger_ready: Sampler | None = None
+        self._no_larger = False
+        self._watt_hours = 0.0
+        self._kills: dict[str, int] = {}
+
+    # -- the policy's side
+
+    async def until_over(self, models: Models, gate: Gate, tasks: anyio.abc.TaskGroup) -> None:
+        """Start what the policy wants, until it says that this is enough; what still runs then is dropped."""
+        while self.failure is None:
+            if self._settings.budget_wh:
+                self._watt_hours = await models.watt_hours()
+            step = decide(self._policy, self.state(models))
+            for decision in step.start:
+                tasks.start_soon(self._try, self._start(decision), decision, models, gate)
+            if step.over:
+                break
+            with anyio.move_on_after(_LOOK_AGAIN):
+                await self._changed.wait()
+            self._changed = anyio.Event()
+
+    def drop_running(self) -> None:
+        """End what still runs: its outcome is of no interest any more."""
+        for scope in self._running.values():
+            scope.cancel()
+
+    def state(self, models: Models) -> State:
+        """What the policy is told."""
+        settings = self._settings
+        functions = len(self.trial.target.functions)
+        base = self._baseline.verdict
+        return State(
+            attempts=tuple(c.attempt for c in self.candidates),
+            limit=settings.candidates,
+            width=WIDTH,
+            temperature=settings.temperature,
+            tokens_each=settings.max_tokens * functions + PLAN_TOKENS,
+            seconds=self._now(),
+            budget_seconds=settings.budget_seconds,
+            budget_tokens=settings.budget_tokens,
+            watt_hours=self._watt_hours,
+            budget_wh=settings.budget_wh,
+            test_seconds=base.seconds,
+            base=tuple(result.passed for result in base.results),
+            larger=models.larger is not None and not self._no_larger,
+            seed=self._seed,
+        )
+
+    def _now(self) -> float:
+        return time.monotonic() - self._started
+
+    # -- one candidate
+
+    def add_existing(self, solution: Solution, text: str) -> None:
+        """The target's own body joins as the first candidate; the baseline is its verdict."""
+        verdict = self._baseline.verdict
+        candidate = Candidate(Attempt(1, "failed"), "existing", None, solution, text, verdict)
+        candidate.attempt = self._judged(candidate.attempt, verdict)
+        self.candidates.append(candidate)
+        self._tell.emit(CandidateStarted(1, "existing"))
+        self._tell_verdict(candidate, verdict)
+
+    def add(self, solution: Solution, text: str) -> Candidate:
+        """A given text as the one candidate."""
+        candidate = Candidate(Attempt(1, "testing"), "sampled", None, solution, text)
+        self.candidates.append(candidate)
+        return candidate
+
+    def _start(self, decision: Decision) -> Candidate:
+        parent = decision.parent if isinstance(decision, Repair) else None
+        origin: Origin = "repaired" if parent else "sampled" if decision.temperature else "greedy"
+        number = len(self.candidates) + 1
+        candidate = Candidate(Attempt(number, "sampling", decision), origin)
+        candidate.started = self._now()
+        self.candidates.append(candidate)
+        variant = "plain" if isinstance(decision, Repair) else decision.variant
+        self._tell.emit(CandidateStarted(number, origin, parent, variant, decision.larger))
+        return candidate
+
+    async def _try(self, candidate: Candidate, decision: Decision, models: Models, gate: Gate) -> None:
+        """One candidate from its first token to its verdict; what goes wrong beyond the candidate ends the run."""
+        number = candidate.attempt.number
+        with anyio.CancelScope() as scope:
+            self._running[number] = scope
+            try:
+                await self._attempt(candidate, decision, models, gate)
+            except Exception as error:  # raised again by the driver, without the task group's wrapping
+                self.failure = error
+        self._running.pop(number, None)
+        if candidate.attempt.running:
+            candidate.attempt = evolve(candidate.attempt, status="dropped")
+        self._record_attempt(candidate)
+        self._changed.set()
+
+    async def _attempt(self, candidate: Candidate, decision: Decision, models: Models, gate: Gate) -> None:
+        number = candidate.attempt.number
+        parent = self.candidates[decision.parent - 1] if isinstance(decision, Repair) else None
+        try:
+            sampler = models.sampler if not decision.larger else await self._larger(models)
+            candidate.sampled = await sampler.sample(
+                number, decision, parent.solution if parent else None, parent.failure if parent else None
+            )
+        except GenerationError as error:
+            self.sampling_error = error
+            self._refuse(candidate, Refused(f"sampling failed: {error.what}"))
+            return
+        finally:
+            candidate.sampling_seconds = self._now() - candidate.started
+            tokens = models.sampler.spent.get(number, 0)
+            candidate.attempt = evolve(candidate.attempt, tokens=tokens)
+        if candidate.sampled.problem:
+            self._refuse(candidate, Refused(candidate.sampled.problem))
+            return
+        drafted = Solution(candidate.sampled.bodies)
+        admitted = await anyio.to_thread.run_sync(gate.judge, number, drafted)
+        self._tell.record("candidate_text", number=number, bodies=candidate.sampled.bodies)
+        if isinstance(admitted, Refused):
+            self._refuse(candidate, admitted, drafted)
+            return
+        candidate.solution, candidate.text = admitted.solution, admitted.text
+        candidate.attempt = evolve(candidate.attempt, status="testing")
+        self._changed.set()
+        await self.test(candidate, whole=self._policy.wants_vector(self.state(models)))
+
+    async def _larger(self, models: Models) -> Sampler:
+        """Raises: GenerationError, after which there is no larger model for this run."""
+        if self._larger_ready is None:
+            assert models.larger is not None  # noqa: S101 - or the policy would not ask for it
+            try:
+                self._larger_ready = await models.larger()
+            except GreenfinchError as error:
+                self._no_larger = True
+                raise GenerationError(f"the larger model cannot be used: {error.what}", remedy=error.remedy) from error
+        return self._larger_ready
+
+    async def test(self, candidate: Candidate, *, whole: bool = True) -> bool:
+        """The verdict on an admitted candidate: whether it passed.
+
+        Args:
+            whole: run all tests, although one has failed; else those come first that have refused most candidates.
+        """
+        assert candidate.solution is not None  # noqa: S101 - what has no solution is not tested
+        async with self.slots:
+            bodies = tuple(candidate.solution.bodies.values())
+            first = () if whole else sorted(self._kills, key=lambda test: -self._kills[test])
+            judge, verdict = await self.trial.run(self.judge, candidate.text, bodies, whole=whole, first=first)
+        self.test_cpu += verdict.cpu_seconds
+        if judge != self.judge:
+            self.tell_judge(judge, verdict.tests_total - verdict.tests_passed, verdict.seconds)
+        candidate.verdict = verdict
+        for result in verdict.results:
+            if result.outcome in (TestOutcome.FAILED, TestOutcome.ERROR):
+                self._kills[result.id] = self._kills.get(result.id, 0) + 1
+        abandoned = not whole and any(r.outcome is TestOutcome.MISSING for r in verdict.results)
+        candidate.attempt = evolve(self._judged(candidate.attempt, verdict), whole=not abandoned)
+        self._tell_verdict(candidate, verdict)
+        if not verdict.passed and self._tried() == 1 and self._settings.candidates > 1:
+            self.trial.keep_warm(self._baseline)  # there will be others
+        return verdict.passed
+
+    def _judged(self, attempt: Attempt, verdict: Verdict) -> Attempt:
+        failure = verdict.first_failure
+        now = self._now()
+        began = self.candidates[attempt.number - 1].started if attempt.number <= len(self.candidates) else now
+        return evolve(
+            attempt,
+            status="passed" if verdict.passed else "failed",
+            vector=tuple(result.passed for result in verdict.results),
+            failed_fast=failure is not None and failure.message.startswith(_MENDABLE),
+            seconds=now - began,
+            ended=now,
+        )
+
+    def _refuse(self, candidate: Candidate, refused: Refused, drafted: Solution | None = None) -> None:
+        """It is over with this candidate; but what only lacks a name or does not parse can be mended."""
+        now = self._now()
+        mendable = refused.mendable and drafted is not None
+        candidate.attempt = evolve(
+            candidate.attempt,
+            status="failed" if mendable else "refused",
+            vector=(False,) * len(self.judge.tests) if mendable else (),
+            failed_fast=mendable,
+            same_as=refused.same_as,
+            seconds=now - candidate.started,
+            ended=now,
+        )
+        if mendable:
+            candidate.solution = drafted
+            candidate.refusal = TestResult("", TestOutcome.ERROR, message=refused.reason)
+        candidate.reason = refused.reason
+        self._changed.set()
+        self._tell.emit(CandidateRejected(candidate.attempt.number, refused.reason, candidate.attempt.tokens))
+
+    # -- telling
+
+    def tell_judge(self, judge: Judge, failing: int, seconds: float, warnings: Sequence[str] = ()) -> None:
+        """The judge, at first and each time that tests had to be left out of it."""
+        self.judge = judge
+        self._tell.emit(
+            JudgeFound(
+                tests=len(judge.tests),
+                failing=failing,
+                files=tuple(self.trial.request.relative(file) for file in judge.files),
+                framework=judge.framework,
+                python=self._python,
+                sandbox=self.trial.verifier.level,
+                seconds=seconds,
+                blocked=dict(judge.blocked),
+                excluded=dict(judge.excluded),
+                warnings=tuple(warnings),
+            )
+        )
+
+    def _tell_verdict(self, candidate: Candidate, verdict: Verdict) -> None:
+        number, failure = candidate.attempt.number, verdict.first_failure
+        self._tell.record(
+            "verdict", number=number, results=[asdict(result) for result in verdict.results], output=verdict.output,
+            reason=verdict.reason, decided_by=verdict.decided_by,
+        )  # fmt: skip
+        message = verdict.reason if verdict.timed_out or failure is None else failure.message or verdict.reason
+        self._tell.emit(
+            CandidateTested(
+                number,
+                verdict.passed,
+                verdict.tests_passed,
+                verdict.tests_total,
+                message,
+                verdict.seconds,
+                candidate.attempt.tokens,
+                max(c.attempt.tests_passed for c in self.candidates),
+                self._tried(),
+            )
+        )
+
+    def _record_attempt(self, candidate: Candidate) -> None:
+        """All that a policy could know of it, for replays."""
+        attempt, verdict = candidate.attempt, candidate.verdict
+        told: Mapping[str, Any] = asdict(attempt)
+        imports = candidate.solution.imports if candidate.solution else ()
+        self._tell.record(
+            "attempt", **told, kind=type(attempt.decision).__name__.lower(), origin=candidate.origin,
+            sampling_seconds=round(candidate.sampling_seconds, 3), reason=candidate.reason, imports=imports,
+            test_seconds=round(verdict.seconds, 3) if verdict else 0.0,
+        )  # fmt: skip
+
+    def _tried(self) -> int:
+        return sum(c.attempt.status in {"refused", "failed", "passed"} for c in self.candidates)
