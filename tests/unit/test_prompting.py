@@ -141,3 +141,24 @@ def test_code_beside_or_like_an_import_stays_in_the_judge():
         "def test_f():\n    from mod import f; assert f(1) == DATA\n"
     )
     assert judge_context(PYTHON, [source], ["t.py::test_f"]) == source.strip("\n")
+
+
+def test_variants_of_the_prompt_ask_for_what_they_are_called():
+    target = PYTHON.target_named(FILE, TEXT, "target")
+    prompt = build_prompt(PYTHON, TEXT, target, [TESTS], ["test_mod.py::test_target"])
+    asked = {name: prompt.asked(name)[-1].content for name in ("plain", "plan", "steps", "bare")}
+    assert asked["plain"] == prompt.messages[-1].content
+    assert "numbered plan" in asked["plan"]
+    assert "small steps" in asked["steps"]
+    assert asked["plan"].startswith(asked["plain"])  # what all share comes first, for the host's cache
+    assert "LIMIT" not in asked["bare"]
+    assert "def target(z):" in asked["bare"]
+    assert "assert target(1) == DATA" in asked["bare"]
+
+
+def test_what_the_gate_has_against_a_candidate_can_be_repaired_too():
+    target = PYTHON.target_named(FILE, TEXT, "target")
+    prompt = build_prompt(PYTHON, TEXT, target, [TESTS], ["test_mod.py::test_target"])
+    failure = TestResult("", TestOutcome.ERROR, message="uses names that nothing defines: nope")
+    repair = prompt.repair(Solution({"target": "return nope"}), failure)
+    assert "nothing defines: nope" in repair[-1].content

@@ -1,0 +1,129 @@
+"""How the driver carries a policy's decisions out."""
+
+import sys
+
+import pytest
+from promises.workspace import BAD, GOOD, MODULE
+
+from engine.config import Settings
+from engine.events import CandidateRejected, CandidateStarted, CandidateTested
+from engine.generation.base import Message
+from engine.generation.scripted import Reply, ScriptedGenerator
+from engine.session import Engine
+
+pytestmark = pytest.mark.anyio
+
+TITLE = "    return title.title()\n"
+SPACES = '    return title.lower().replace(" ", "_")\n'
+
+
+class Listening(ScriptedGenerator):
+    """A script that keeps what it was asked."""
+
+    def __init__(self, *replies: str) -> None:
+        super().__init__(tuple(Reply(text=reply) for reply in replies))
+        self.requests = []
+
+    async def sample(self, request):
+        self.requests.append(request)
+        async for piece in super().sample(request):
+            yield piece
+
+
+async def run(engine, request):
+    async with engine.implement(request) as stream:
+        return [event async for event in stream]
+
+
+async def test_a_candidate_that_repeats_another_under_other_names_is_not_tested(workspace):
+    first = "    words = title.lower().split()\n    return '_'.join(words)\n"
+    second = "    parts = title.lower().split()  # again\n    return '_'.join(parts)\n"
+    events = await run(workspace.engine(first, second, candidates=2), workspace.request())
+    assert [e.reason for e in events if isinstance(e, CandidateRejected)] == ["the same as candidate 1"]
+    assert sum(isinstance(e, CandidateTested) for e in events) == 1
+
+
+async def test_nothing_solves_it_the_run_ends_within_its_budget_with_the_best_attempt_and_the_reason(workspace):
+    slow = {"text": BAD, "delay_per_token": 0.2}
+    outcome = await workspace.implement(slow, candidates=500, budget_seconds=4, temperature=1.0)
+    assert not outcome.passed
+    assert outcome.seconds < 4 + 3  # what runs is ended, and the host and the cells are left
+    assert outcome.reason == "the budget of 4 s is used up"
+    assert outcome.best is not None
+    assert (outcome.best.tests_passed, outcome.best.tests_total) == (1, 2)
+    assert outcome.best.failure is not None
+
+
+async def test_a_budget_of_tokens_is_kept(workspace):
+    outcome = await workspace.implement(BAD, TITLE, SPACES, budget_tokens=40, max_tokens=30, candidates=50)
+    assert not outcome.passed
+    assert outcome.tokens <= 40
+    assert outcome.reason == "the budget of 40 tokens is used up"
+
+
+async def test_a_budget_of_watt_hours_is_kept(workspace):
+    outcome = await workspace.implement(BAD, TITLE, SPACES, budget_wh=1e-9, candidates=50)
+    assert not outcome.passed
+    assert outcome.candidates == 0
+    assert outcome.reason.startswith("the budget of 1e-09 Wh is used up (")
+
+
+async def test_the_larger_model_is_asked_last(workspace):
+    small, large = Listening(BAD, TITLE, SPACES), Listening(GOOD)
+    settings = Settings().updated({"python": sys.executable, "candidates": 4}, source="test")
+    engine = Engine(settings, generator=small, larger=large)
+    *_, outcome = events = await run(engine, workspace.request())
+    assert outcome.passed
+    assert [e.larger for e in events if isinstance(e, CandidateStarted)][:4] == [False, False, False, True]
+    assert len(large.requests) == 1
+
+
+async def test_a_larger_model_that_cannot_be_used_does_not_end_the_search(workspace):
+    class Broken(Listening):
+        async def prepare(self):
+            from engine.errors import ModelMissingError
+
+            raise ModelMissingError("it is not there")
+
+    settings = Settings().updated({"python": sys.executable, "candidates": 4}, source="test")
+    engine = Engine(settings, generator=Listening(BAD, TITLE), larger=Broken())
+    *_, outcome = await run(engine, workspace.request())
+    assert not outcome.passed
+    assert outcome.best is not None
+
+
+async def test_a_body_that_is_there_is_the_first_candidate_and_parent(workspace):
+    """Fix until the tests pass: its own failure is what the model is asked to correct."""
+    workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", BAD))
+    model = Listening(GOOD)
+    settings = Settings().updated({"python": sys.executable}, source="test")
+    *_, outcome = events = await run(Engine(settings, generator=model), workspace.request())
+    assert outcome.passed
+    started = [e for e in events if isinstance(e, CandidateStarted)]
+    assert [(e.origin, e.parent) for e in started[:2]] == [("existing", None), ("repaired", 1)]
+    tested = next(e for e in events if isinstance(e, CandidateTested))
+    assert (tested.number, tested.tests_passed, tested.tests_total) == (1, 1, 2)
+    asked: tuple[Message, ...] = model.requests[0].messages
+    assert "return title.lower()" in asked[-2].content
+    assert "hello world" in asked[-1].content
+
+
+async def test_what_cannot_be_a_program_is_mended_first(workspace):
+    """A body with a name that nothing defines costs no test, and is shown to the model with what is wrong."""
+    model = Listening("    return slug(title)\n", GOOD)
+    settings = Settings().updated({"python": sys.executable}, source="test")
+    *_, outcome = events = await run(Engine(settings, generator=model), workspace.request())
+    assert outcome.passed
+    started = [e for e in events if isinstance(e, CandidateStarted)]
+    assert (started[1].origin, started[1].parent) == ("repaired", 1)
+    assert "uses names that nothing defines: slug" in model.requests[1].messages[-1].content
+
+
+async def test_tests_that_refused_most_go_first_when_a_run_ends_at_its_first_failure(workspace):
+    test = "def test_{}():\n    assert slugify('A b')[{}] == {!r}\n\n\n"
+    tests = [test.format("easy", 0, "a"), test.format("hard", 1, "-")]
+    workspace.write("test_words.py", "from words import slugify\n\n\n" + "".join(tests))
+    bodies = [f"    return 'a{sign}b'\n" for sign in "_+"]
+    events = await run(workspace.engine(*bodies, strategy="best-of-n", candidates=2), workspace.request())
+    tested = [e for e in events if isinstance(e, CandidateTested)]
+    assert [e.tests_passed for e in tested] == [1, 0]  # the greedy one's vector is whole; the next one ends at once
