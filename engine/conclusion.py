@@ -44,6 +44,7 @@ class Ending:
 
 def conclude(ending: Ending) -> Outcome:
     """The run's outcome."""
+    price = ending.settings.price_per_kwh
     common = Outcome(
         passed=False,
         tests_passed=0,
@@ -53,6 +54,9 @@ def conclude(ending: Ending) -> Outcome:
         tokens=ending.tokens,
         energy_wh=ending.energy.watt_hours,
         energy_label=ending.energy.label,
+        energy_phases=dict(ending.energy.phases),
+        cost=ending.energy.cost(price) if price else None,
+        currency=ending.settings.currency if price else "",
         edit=None,
         reason="",
         record=ending.record,

@@ -133,6 +133,15 @@ class Settings:
     cpu_watts: float = _setting(
         10.0, "Power of one busy core in watts, for the energy estimate where no meter can be read.", least=0
     )
+    gpu_watts: float = _setting(
+        150.0, "Power in watts of a GPU that works on the model, for the same estimate.", least=0
+    )
+    price_per_kwh: float = _setting(
+        0.0,
+        "What you pay for a kilowatt-hour, to tell the cost of runs in money; 0: watt-hours alone are told.",
+        least=0,
+    )
+    currency: str = _setting("EUR", "Currency of that price.")
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from engine.candidate import Candidate, Winner, best_of
 from engine.conclusion import Ending, conclude
 from engine.config import Settings
 from engine.confirmation import confirm
-from engine.energy import Energy, Meter
+from engine.energy import Account, Energy, Meter
 from engine.errors import GreenfinchError, TargetNotFoundError
 from engine.events import Event, ModelReady, Outcome, RunStarted, StageStarted, as_json
 from engine.generation.base import Generator
@@ -69,8 +69,6 @@ class Run:
         self._started = time.monotonic()
         self._stale: Candidate | None = None
         self._spent: dict[int, int] = {}
-        self._cpu_before: float | None = None
-        self._larger_cpu: tuple[Generator | None, float | None] = (None, None)
 
     # -- the whole
 
@@ -107,10 +105,9 @@ class Run:
                 self._id, self._target.label, str(self._path), self._settings.strategy, self._settings.budget_seconds
             )
         )
-        meter = Meter(self._settings.cpu_watts)
-        meter.start()
+        self._energy = Account(Meter(self._settings.cpu_watts, self._settings.gpu_watts))
         try:
-            outcome = await (self._search(snapshot, meter) if solution is None else self._reapply(solution, meter))
+            outcome = await (self._search(snapshot) if solution is None else self._reapply(solution))
         except GreenfinchError as error:
             self._record("error", what=error.what, remedy=error.remedy)
             raise
@@ -118,10 +115,11 @@ class Run:
             self._record("cancelled")
             raise
         finally:
+            self._energy.close()
             self._recorder.close()
         self._listener(outcome)
 
-    async def _search(self, snapshot: Snapshot, meter: Meter) -> Outcome:
+    async def _search(self, snapshot: Snapshot) -> Outcome:
         generator = self._make_generator()
         self._emit(StageStarted("tests", "looking for the tests that reach it"))
         interpreter = await self._interpreter()
@@ -132,7 +130,7 @@ class Run:
 
             async def prepare_model() -> None:
                 info = await generator.prepare()
-                self._cpu_before = await generator.cpu_seconds()
+                await self._energy.attach(generator.work)
                 self._emit(ModelReady(info))
 
             searching, _ = await both(find_judge, prepare_model)
@@ -141,12 +139,12 @@ class Run:
             self._record("prompt", messages=[asdict(m) for m in prompt.messages])
             gate = Gate(self._language, snapshot.text, self._target, sources)
             self._own_body(searching, gate)
-            models = self._models(generator, meter, prompt, searching)
+            models = self._models(generator, prompt, searching)
             winner = await self._until_won(searching, models, gate)
-            model_cpu = await self._model_cpu(generator)
-        return self._outcome(searching, self._if_still_so(winner), meter.read(model_cpu + searching.test_cpu))
+            energy = await self._energy.read(searching.test_cpu)
+        return self._outcome(searching, self._if_still_so(winner), energy)
 
-    async def _reapply(self, solution: Solution, meter: Meter) -> Outcome:
+    async def _reapply(self, solution: Solution) -> Outcome:
         interpreter = await self._interpreter()
         async with Verifier(self._request.root, interpreter, self._settings) as verifier:
             snapshot = Snapshot.take(self._request)
@@ -154,7 +152,8 @@ class Run:
             candidate = searching.add(solution, self._language.render(snapshot.text, self._target, solution))
             passed = await searching.test(candidate)
             winner = await self._confirm(searching, candidate) if passed else None
-        return self._outcome(searching, self._if_still_so(winner), meter.read(searching.test_cpu))
+        energy = await self._energy.read(searching.test_cpu)
+        return self._outcome(searching, self._if_still_so(winner), energy)
 
     # -- the judge
 
@@ -212,7 +211,7 @@ class Run:
         gate.know(1)
         searching.add_existing(solution, self._base)
 
-    def _models(self, generator: Generator, meter: Meter, prompt: Prompt, searching: Searching) -> Models:
+    def _models(self, generator: Generator, prompt: Prompt, searching: Searching) -> Models:
         def sampler(of: Generator) -> Sampler:
             return Sampler(of, self._language, prompt, self._settings, self._seed, self._listener, self._spent)
 
@@ -221,21 +220,13 @@ class Run:
             self._emit(StageStarted("model", f"making {self._settings.larger_model} ready"))
             made = self._make_larger()
             self._emit(ModelReady(await made.prepare()))
-            self._larger_cpu = (made, await made.cpu_seconds())
+            await self._energy.attach(made.work)
             return sampler(made)
 
         async def watt_hours() -> float:
-            return meter.read(await self._model_cpu(generator) + searching.test_cpu).watt_hours
+            return (await self._energy.read(searching.test_cpu)).watt_hours
 
         return Models(sampler(generator), larger if self._make_larger is not None else None, watt_hours)
-
-    async def _model_cpu(self, generator: Generator) -> float:
-        """CPU seconds of the models since the run began."""
-        total = 0.0
-        for made, before in ((generator, self._cpu_before), self._larger_cpu):
-            after = await made.cpu_seconds() if made is not None and before is not None else None
-            total += max(0.0, after - before) if after is not None and before is not None else 0.0
-        return total
 
     # -- the winner
 

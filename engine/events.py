@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import attrs
-from attrs import frozen
+from attrs import field, frozen
 
 from engine.generation.base import GeneratorInfo
 from engine.languages.base import Solution, TextEdit
@@ -144,7 +144,9 @@ class Outcome:
         tests_passed, tests_total: of the winner, or of the best attempt.
         candidates: how many were sampled.
         tokens: sampled by all of them.
-        energy_wh: watt-hours; energy_label: `measured (RAPL)` or `estimated`.
+        energy_wh: watt-hours; energy_label: `measured (RAPL)`, `estimated`, or which part is which; energy_phases:
+            watt-hours by phase (`prompt`, `decode`, `tests`).
+        cost: money for that energy, in `currency`; None where the user has set no price.
         edit: unified diff, or None if nothing passed.
         reason: why there is no winner; empty if there is.
         proof: one line to label the edit with; empty without a winner.
@@ -173,6 +175,9 @@ class Outcome:
     winner: int | None = None
     best: BestAttempt | None = None
     record: str = ""
+    energy_phases: dict[str, float] = field(factory=dict)
+    cost: float | None = None
+    currency: str = ""
     untested: tuple[str, ...] = ()
     decided_by: str = ""
     overfit_suspect: str = ""

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from engine.energy.base import Work
 from engine.errors import GenerationError
 
 
@@ -110,8 +111,8 @@ class Generator(Protocol):
             GenerationError: while iterating.
         """
 
-    async def cpu_seconds(self) -> float | None:
-        """CPU time the backend has used so far on this machine, in seconds; None where it cannot be known."""
+    async def work(self) -> Work | None:
+        """What the backend has done so far on this machine; None while that cannot be known."""
 
     async def aclose(self) -> None:
         """Let go of connections.  A shared host keeps running for others."""

@@ -16,6 +16,7 @@ from attrs import define, field
 from filelock import FileLock, Timeout
 
 from engine.config import Settings
+from engine.energy.base import Work
 from engine.errors import HostError
 from engine.generation.again import persistently
 from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest
@@ -53,18 +54,29 @@ class _Connection:
 
 @define
 class _Spent:
-    """CPU time of the host in use, as told last, and of those that it replaced; and when it replaced them."""
+    """The work of the host in use, as told last, and of those that it replaced; and when it replaced them."""
 
     pid: int = 0
-    seconds: float = 0.0
-    before: float = 0.0
+    now: Work = field(factory=Work)
+    before: Work = field(factory=Work)
     replaced: list[float] = field(factory=list)
 
     def learn(self, health: dict[str, Any]) -> None:
         if self.pid not in (0, health["pid"]):
-            self.before += self.seconds
+            self.before = self.total
             self.replaced.append(time.monotonic())
-        self.pid, self.seconds = int(health["pid"]), float(health["cpu_seconds"])
+        self.pid = int(health["pid"])
+        prompt = float(health.get("prompt_seconds", 0.0))
+        self.now = Work(
+            float(health["cpu_seconds"]),
+            prompt,
+            float(health.get("decode_seconds", prompt)) - prompt,
+            gpu=health.get("device") not in (None, "CPU"),
+        )
+
+    @property
+    def total(self) -> Work:
+        return self.before + self.now
 
 
 class LocalGenerator:
@@ -128,8 +140,8 @@ class LocalGenerator:
             async for piece in pieces:
                 yield piece
 
-    async def cpu_seconds(self) -> float | None:
-        """CPU time of the host's process, and of those that it replaced; None while there is none."""
+    async def work(self) -> Work | None:
+        """What the host's process has done, and those that it replaced; None while there is none."""
         if self._connection is None:
             return None
         try:
@@ -139,7 +151,7 @@ class LocalGenerator:
         if health is None:
             return None
         self._spent.learn(health)
-        return self._spent.before + self._spent.seconds
+        return self._spent.total
 
     async def aclose(self) -> None:
         """Close the connections; the host stays until it has been idle for long enough."""

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from engine.config import Settings
+from engine.energy.base import Work
 from engine.errors import GenerationError
 from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest, Usage
 from engine.generation.endpoints import CONNECT_SECONDS, SILENCE_SECONDS, connect
@@ -108,9 +109,9 @@ class OpenAIGenerator:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
-    async def cpu_seconds(self) -> float | None:
-        """Unknown: the work is done elsewhere."""
-        return None
+    async def work(self) -> Work | None:
+        """None on this machine, as far as is known."""
+        return Work(elsewhere=True)
 
     async def aclose(self) -> None:
         await self._client.aclose()

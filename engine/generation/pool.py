@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import anyio
-from attrs import define
+from attrs import define, evolve
 
 from engine.config import Settings
+from engine.energy.base import Work
 from engine.errors import GenerationError, GreenfinchError
 from engine.generation.again import persistently
 from engine.generation.base import Generator, GeneratorInfo, LostError, Piece, SampleRequest
@@ -157,9 +158,10 @@ class PoolGenerator:
             async for piece in pieces:
                 yield piece
 
-    async def cpu_seconds(self) -> float | None:
-        """Unknown: the work is done elsewhere."""
-        return None
+    async def work(self) -> Work | None:
+        """That of the last resort; what the servers do is not known here."""
+        here = await self._last.generator.work() if self._last else None
+        return evolve(here or Work(), elsewhere=True)
 
     async def aclose(self) -> None:
         for member in (*self._members, *([self._last] if self._last else [])):

@@ -23,6 +23,7 @@ import anyio
 import cattrs
 from attrs import frozen
 
+from engine.energy.base import Work
 from engine.errors import ConfigError, GenerationError
 from engine.generation.base import GeneratorInfo, Piece, SampleRequest, Usage
 
@@ -92,8 +93,8 @@ class ScriptedGenerator:
         prompt = sum(len(_TOKEN.findall(message.content)) for message in request.messages)
         yield Piece(finish=finish, usage=Usage(prompt_tokens=prompt, completion_tokens=count))
 
-    async def cpu_seconds(self) -> float | None:
-        return 0.0
+    async def work(self) -> Work | None:
+        return Work()
 
     async def aclose(self) -> None:
         """Nothing to let go of."""

@@ -57,6 +57,7 @@ class _Totals:
     sampled: int = 0
     step_seconds: float = 0.0
     decode_seconds: float = 0.0
+    prompt_seconds: float = 0.0
 
 
 class Batcher:
@@ -129,6 +130,7 @@ class Batcher:
             step_age=0.0 if began is None else time.monotonic() - began,
             step_seconds=totals.step_seconds,
             decode_seconds=totals.decode_seconds,
+            prompt_seconds=totals.prompt_seconds,
             threads=self._backend.threads,
         )
 
@@ -282,6 +284,7 @@ class Batcher:
         self._totals.steps += 1
         self._totals.step_seconds = ended - begun
         self._totals.decode_seconds += ended - begun
+        self._totals.prompt_seconds += (ended - begun) * (1 - len(self._runs) / len(batch))
 
         runs = list(self._runs)
         for run in runs:

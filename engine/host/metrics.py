@@ -22,6 +22,7 @@ def exposition(stats: Stats, *, cells: int, cpu_seconds: float) -> str:
         ("tokens_sampled_total", "counter", stats.tokens_sampled, "Tokens sampled."),
         ("steps_total", "counter", stats.steps, "Decode steps."),
         ("decode_seconds_total", "counter", stats.decode_seconds, "Time spent in decode steps."),
+        ("prompt_seconds_total", "counter", stats.prompt_seconds, "Of it, spent on prompts."),
         ("step_seconds", "gauge", stats.step_seconds, "Time of the last decode step."),
         ("step_age_seconds", "gauge", stats.step_age, "Time since the step under way began; 0 between steps."),
         ("threads", "gauge", stats.threads, "Threads of the last decode step."),

@@ -68,7 +68,7 @@ class Stats:
     Attributes:
         step_age: seconds since the step under way began; 0 between steps.
         step_seconds: of the last step.
-        decode_seconds: of all steps.
+        decode_seconds: of all steps; prompt_seconds: of these, as far as they read prompts (by their tokens' share).
         tokens_cached: of prompts that needed no evaluation.
         threads: of the last step.
     """
@@ -86,4 +86,5 @@ class Stats:
     step_age: float = 0.0
     step_seconds: float = 0.0
     decode_seconds: float = 0.0
+    prompt_seconds: float = 0.0
     threads: int = 0

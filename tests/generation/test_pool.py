@@ -16,6 +16,7 @@ from chat_server import ChatServer, chunk
 from host.host_process import HostProcess
 
 from engine.config import Settings
+from engine.energy import Work
 from engine.errors import ConfigError, GenerationError
 from engine.generation import pool
 from engine.generation.base import GeneratorInfo, LostError, Message, Piece, SampleRequest
@@ -39,7 +40,7 @@ class Idle:
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
         yield Piece(request.prefill, 1, "stop")
 
-    async def cpu_seconds(self) -> float | None:
+    async def work(self) -> Work | None:
         return None
 
     async def aclose(self) -> None: ...

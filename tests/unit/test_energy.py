@@ -1,14 +1,30 @@
-"""Energy is read from RAPL where it can be, else estimated; the label always says which."""
+"""Energy is read from the machine's meters where it can be, else estimated; the label always says which."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import anyio
 import pytest
 
-from engine.energy import Energy, Meter
+from engine.energy import Account, Energy, Meter, Work
+from engine.energy.meter import Opener
+from engine.energy.nvml import Nvml
+from engine.energy.powermetrics import intervals
+from engine.energy.rapl import Rapl
 
-# As /sys/class/powercap shows them on a machine with one package: the core and memory domains lie within it.
+# As /sys/class/powercap shows them on a machine with one package: the cores lie within it, the memory beside it, and
+# psys around it all.
 DOMAINS = {"intel-rapl:0": "package-0", "intel-rapl:0:0": "core", "intel-rapl:0:1": "dram", "intel-rapl:1": "psys"}
 RANGE = 262_143_328_850
+
+# Readings of a package's counter in microjoules, one a second: a machine that begins to work, and a wrap-around.
+RAPL_TRACE = (262_101_000_000, 262_113_200_000, 262_127_900_000, 262_142_750_000, 14_521_150, 29_371_150, 36_000_000)
+# Readings of a card's counter in millijoules, half a second apart: idle, at work, idle.
+NVML_TRACE = (81_204_511, 81_210_011, 81_335_511, 81_460_011, 81_464_511)
 
 
 def show(powercap: Path, **microjoules: int) -> None:
@@ -21,51 +37,197 @@ def show(powercap: Path, **microjoules: int) -> None:
         (folder / "energy_uj").write_text(f"{microjoules.get(name.replace('-', '_'), 77_000_000)}\n")
 
 
-def test_the_package_counter_is_the_measure(tmp_path: Path) -> None:
-    show(tmp_path, package_0=1_000_000_000)
-    meter = Meter(10.0, powercap=tmp_path)
-    meter.start()
-    show(tmp_path, package_0=1_036_000_000, core=500_000_000, psys=900_000_000)
-    assert meter.read(cpu_seconds=5.0) == Energy(36 / 3600, "measured (RAPL)")
+def cards(*traces: Sequence[int]) -> Any:
+    """NVIDIA's bindings, replaying a trace a card; a card without a trace has no counter."""
+
+    class NVMLError(Exception):
+        pass
+
+    left = [list(trace) for trace in traces]
+
+    def counter(index: int) -> int:
+        if not left[index]:
+            raise NVMLError("Not Supported")
+        return left[index].pop(0)
+
+    nothing = lambda: None  # noqa: E731 - two of them
+    return SimpleNamespace(
+        NVMLError=NVMLError, nvmlInit=nothing, nvmlShutdown=nothing, nvmlDeviceGetCount=lambda: len(traces),
+        nvmlDeviceGetHandleByIndex=lambda index: index, nvmlDeviceGetTotalEnergyConsumption=counter,
+    )  # fmt: skip
 
 
-def test_a_counter_that_wraps_around_goes_on_counting(tmp_path: Path) -> None:
-    show(tmp_path, package_0=RANGE - 10_000_000)
-    meter = Meter(10.0, powercap=tmp_path)
-    meter.start()
-    show(tmp_path, package_0=26_000_000)
-    assert meter.read(0.0).watt_hours == pytest.approx(36 / 3600)
-    show(tmp_path, package_0=62_000_000)
-    assert meter.read(0.0).watt_hours == pytest.approx(72 / 3600)
+def meter(*openers: Opener, cpu_watts: float = 10.0, gpu_watts: float = 0.0) -> Meter:
+    made = Meter(cpu_watts, gpu_watts, openers=openers)
+    made.start()
+    return made
+
+
+def rapl(powercap: Path) -> Callable[[], Rapl | None]:
+    return lambda: Rapl.open(powercap)
+
+
+def test_the_package_and_its_memory_are_the_measure(tmp_path: Path) -> None:
+    show(tmp_path, package_0=1_000_000_000, dram=1_000_000)
+    measuring = meter(rapl(tmp_path))
+    show(tmp_path, package_0=1_030_000_000, dram=7_000_000, core=500_000_000, psys=900_000_000)
+    assert measuring.read(Work(), 5.0) == Energy(
+        36 / 3600, "measured (RAPL)", {"prompt": 0.0, "decode": 0.0, "tests": 36 / 3600}
+    )
+
+
+def test_a_recorded_trace_with_a_wrap_around_adds_up(tmp_path: Path) -> None:
+    show(tmp_path, package_0=RAPL_TRACE[0])
+    measuring = meter(rapl(tmp_path))
+    read = []
+    for reading in RAPL_TRACE[1:]:
+        show(tmp_path, package_0=reading)
+        read.append(measuring.read(Work(), 0.0).watt_hours * 3600)
+    expected = (RANGE - RAPL_TRACE[0] + RAPL_TRACE[-1]) / 1e6
+    assert read[-1] == pytest.approx(expected) == pytest.approx(78.32885)
+    assert read == sorted(read) and read[0] == pytest.approx(12.2)
 
 
 def test_packages_are_added_up(tmp_path: Path) -> None:
     show(tmp_path, package_0=0)
     (tmp_path / "intel-rapl:1" / "name").write_text("package-1\n")
-    meter = Meter(10.0, powercap=tmp_path)
-    meter.start()
+    measuring = meter(rapl(tmp_path))
     (tmp_path / "intel-rapl:0" / "energy_uj").write_text("3600000000")
     (tmp_path / "intel-rapl:1" / "energy_uj").write_text(str(77_000_000 + 3_600_000_000))
-    assert meter.read(0.0) == Energy(2.0, "measured (RAPL)")
+    assert measuring.read(Work(), 0.0).watt_hours == 2.0
 
 
 def test_without_counters_it_is_estimated_from_cpu_time(tmp_path: Path) -> None:
-    meter = Meter(12.0, powercap=tmp_path / "absent")
-    meter.start()
-    assert meter.read(cpu_seconds=300.0) == Energy(1.0, "estimated")
+    energy = meter(rapl(tmp_path / "absent"), cpu_watts=12.0).read(Work(cpu_seconds=240.0, decode_seconds=120.0), 60.0)
+    assert (energy.watt_hours, energy.label) == (1.0, "estimated")
+    assert energy.phases == pytest.approx({"prompt": 0.0, "decode": 0.8, "tests": 0.2})
 
 
 def test_counters_that_vanish_midway_leave_the_estimate(tmp_path: Path) -> None:
     show(tmp_path, package_0=5)
-    meter = Meter(12.0, powercap=tmp_path)
-    meter.start()
+    measuring = meter(rapl(tmp_path), cpu_watts=12.0)
+    show(tmp_path, package_0=36_000_005)
+    assert measuring.read(Work(), 1.0).label == "measured (RAPL)"
     (tmp_path / "intel-rapl:0" / "energy_uj").unlink()
-    assert meter.read(cpu_seconds=30.0) == Energy(0.1, "estimated")
+    energy = measuring.read(Work(), 31.0)
+    assert (energy.watt_hours, energy.label) == (pytest.approx(0.01 + 0.1), "estimated")
 
 
 def test_counters_that_cannot_be_read_as_numbers_leave_the_estimate(tmp_path: Path) -> None:
     show(tmp_path)
     (tmp_path / "intel-rapl:0" / "energy_uj").write_text("")
-    meter = Meter(12.0, powercap=tmp_path)
-    meter.start()
-    assert meter.read(cpu_seconds=30.0) == Energy(0.1, "estimated")
+    assert meter(rapl(tmp_path), cpu_watts=12.0).read(Work(), 30.0).label == "estimated"
+
+
+def test_what_is_measured_is_split_by_who_worked_since_the_last_reading(tmp_path: Path) -> None:
+    show(tmp_path, package_0=0)
+    measuring = meter(rapl(tmp_path))
+    show(tmp_path, package_0=30_000_000)
+    first = measuring.read(Work(cpu_seconds=6.0, prompt_seconds=3.0), 0.0)
+    assert first.phases == pytest.approx({"prompt": 30 / 3600, "decode": 0.0, "tests": 0.0})
+    show(tmp_path, package_0=90_000_000)
+    second = measuring.read(Work(cpu_seconds=10.0, prompt_seconds=3.0, decode_seconds=2.0), 2.0)
+    assert second.phases == pytest.approx({"prompt": 30 / 3600, "decode": 40 / 3600, "tests": 20 / 3600})
+
+
+def test_what_is_drawn_while_nobody_works_belongs_to_whoever_works_next(tmp_path: Path) -> None:
+    show(tmp_path, package_0=0)
+    measuring = meter(rapl(tmp_path))
+    show(tmp_path, package_0=10_000_000)
+    idle = measuring.read(Work(), 0.0)
+    assert idle.watt_hours == pytest.approx(10 / 3600) and sum(idle.phases.values()) == 0.0
+    show(tmp_path, package_0=30_000_000)
+    assert measuring.read(Work(), 1.0).phases["tests"] == pytest.approx(30 / 3600)
+
+
+def test_a_recorded_trace_of_a_card_adds_up_where_the_model_is_on_it(tmp_path: Path) -> None:
+    measuring = meter(rapl(tmp_path), lambda: Nvml.over(cards(NVML_TRACE)), cpu_watts=36.0)
+    energies = [
+        measuring.read(Work(cpu_seconds=n, prompt_seconds=n / 4, decode_seconds=n * 3 / 4, gpu=True), 0.0)
+        for n in range(1, len(NVML_TRACE))
+    ]
+    last = energies[-1]
+    assert last.label == "GPU measured (NVML), CPU estimated"
+    assert last.watt_hours * 3600 == pytest.approx((NVML_TRACE[-1] - NVML_TRACE[0]) / 1e3 + 4 * 36)
+    assert last.phases["decode"] == pytest.approx(3 * last.phases["prompt"])
+
+
+def test_a_card_that_the_model_is_not_on_does_not_count() -> None:
+    energy = meter(lambda: Nvml.over(cards(NVML_TRACE)), cpu_watts=36.0).read(Work(cpu_seconds=100.0), 0.0)
+    assert (energy.watt_hours, energy.label) == (1.0, "estimated")
+
+
+def test_cards_without_a_counter_are_passed_over_and_a_driver_loaded_anew_counts_from_zero(tmp_path: Path) -> None:
+    show(tmp_path, package_0=0)
+    nvml = cards((), (900_000, 903_600, 3_600))
+    measuring = meter(rapl(tmp_path), lambda: Nvml.over(nvml))
+    assert measuring.read(Work(gpu=True), 0.0).watt_hours == pytest.approx(0.001)
+    again = measuring.read(Work(gpu=True), 0.0)
+    assert (again.watt_hours, again.label) == (pytest.approx(0.002), "measured (RAPL, NVML)")
+    assert Nvml.over(cards(())) is None
+
+
+def test_a_card_without_a_meter_is_estimated() -> None:
+    energy = meter(cpu_watts=0.0, gpu_watts=180.0).read(Work(prompt_seconds=5.0, decode_seconds=15.0, gpu=True), 0.0)
+    assert (energy.watt_hours, energy.label) == (1.0, "estimated")
+
+
+def test_this_machines_own_cards_are_asked_through_the_real_bindings() -> None:
+    """Whatever is here: no card and no driver is an answer, never an error."""
+    source = Nvml.open()
+    if source is not None:
+        assert source.joules() >= 0
+        source.close()
+
+
+def test_work_elsewhere_is_said_to_be_missing() -> None:
+    assert meter().read(Work(elsewhere=True), 1.0).label == "estimated, this machine's part alone"
+
+
+def test_macos_intervals_are_power_times_their_length() -> None:
+    """The form that powermetrics prints on Apple's chips, and on Intel's."""
+    apple = """Machine model: Mac15,12
+
+*** Sampled system activity (Tue Dec  9 13:28:01 2025 -0600) (1003.37ms elapsed) ***
+
+**** Processor usage ****
+E-Cluster HW active frequency: 1044 MHz
+CPU Power: 823 mW
+GPU Power: 26 mW
+ANE Power: 323 mW
+Combined Power (CPU + GPU + ANE): 1172 mW
+
+**** GPU usage ****
+GPU Power: 26 mW
+Combined Power (CPU + GPU + ANE): 1172 mW
+*** Sampled system activity (Tue Dec  9 13:28:02 2025 -0600) (500.00ms elapsed) ***
+Combined Power (CPU + GPU + ANE): 4000 mW
+"""
+    intel = """*** Sampled system activity (Fri Nov 15 10:00:00 2024 -0800) (1000ms elapsed) ***
+Intel energy model derived package power (CPUs+GT+SA): 4.25W
+"""
+    assert list(intervals(apple.splitlines())) == pytest.approx([1.172 * 1.00337, 2.0])
+    assert list(intervals(intel.splitlines())) == pytest.approx([4.25])
+
+
+def test_money_is_energy_times_price() -> None:
+    assert Energy(500.0, "estimated").cost(0.30) == pytest.approx(0.15)
+
+
+def test_an_account_counts_the_models_work_from_when_it_was_attached() -> None:
+    done = [Work(cpu_seconds=1000.0, decode_seconds=500.0), Work(cpu_seconds=1036.0, decode_seconds=518.0), None]
+
+    async def ask() -> Work | None:
+        return done.pop(0)
+
+    async def books() -> tuple[Energy, Energy]:
+        account = Account(Meter(100.0, openers=()))
+        await account.attach(ask)
+        first = await account.read(36.0)
+        second = await account.read(72.0)  # the host does not answer just now: what is known stays
+        account.close()
+        return first, second
+
+    first, second = anyio.run(books)
+    assert first.phases == pytest.approx({"prompt": 0.0, "decode": 1.0, "tests": 1.0})
+    assert second.phases == pytest.approx({"prompt": 0.0, "decode": 1.0, "tests": 2.0})
