@@ -38,7 +38,11 @@ class StageStarted:
 
 @frozen
 class JudgeFound:
-    """The tests that decide, and what they run in."""
+    """The tests that decide, and what they run in.
+
+    Attributes:
+        sandbox: the level of the confinement; sandbox_detail: what it holds, and what it does not.
+    """
 
     tests: int
     failing: int
@@ -50,6 +54,7 @@ class JudgeFound:
     blocked: dict[str, str]
     excluded: dict[str, str]
     warnings: tuple[str, ...] = ()
+    sandbox_detail: str = ""
 
 
 @frozen

@@ -290,6 +290,7 @@ class Searching:
                 blocked=dict(judge.blocked),
                 excluded=dict(judge.excluded),
                 warnings=tuple(warnings),
+                sandbox_detail=self.trial.verifier.level_detail,
             )
         )
 

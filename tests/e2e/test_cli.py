@@ -217,7 +217,7 @@ def test_a_run_can_be_looked_at_afterwards(greenfinch):
 def test_doctor_lists_what_a_run_needs(greenfinch):
     done = greenfinch("doctor", "--json", GREENFINCH_ENDPOINT="http://127.0.0.1:9/v1")
     found = {finding["what"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert {"greenfinch", "your Python", "sandbox", "model", "llama.cpp"} <= set(found)
+    assert {"greenfinch", "your Python", "test framework", "sandbox", "model", "model host"} <= set(found)
     assert sys.executable in found["your Python"]["found"]
 
 
