@@ -298,7 +298,7 @@ class Searching:
         number, failure = candidate.attempt.number, verdict.first_failure
         self._tell.record(
             "verdict", number=number, results=[asdict(result) for result in verdict.results], output=verdict.output,
-            reason=verdict.reason, decided_by=verdict.decided_by,
+            reason=verdict.reason, decided_by=verdict.decided_by, warm=verdict.warm,
         )  # fmt: skip
         message = verdict.reason if verdict.timed_out or failure is None else failure.message or verdict.reason
         self._tell.emit(

@@ -177,6 +177,8 @@ async def _measure(project: Project, root: Path, python: Interpreter, repeat: in
             found = await verifier.run(baseline.judge, {target: good}, time_limit=baseline.time_limit, fresh=fresh)
             if not found.passed:
                 raise GreenfinchError(f"A good text did not pass: {found.reason}.")
+            if found.warm == fresh:
+                raise GreenfinchError(f"A {'fresh' if fresh else 'warm'} run was not one: the figures mean nothing.")
 
         async def two() -> None:
             async with anyio.create_task_group() as group:

@@ -68,6 +68,7 @@ class Verdict:
         timed_out: the run was ended because it reached its time limit.
         decided_by: how, e.g. `pytest, full sandbox`.
         loaded: the workspace's own files that the tests imported, relative to it.
+        warm: the run was a fork of a warm server.
     """
 
     passed: bool
@@ -79,6 +80,7 @@ class Verdict:
     timed_out: bool = False
     decided_by: str = ""
     loaded: tuple[str, ...] = ()
+    warm: bool = False
 
     @property
     def tests_passed(self) -> int:

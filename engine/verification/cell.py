@@ -75,6 +75,7 @@ class Ended:
         seconds: wall time; cpu_seconds: of the whole tree, as far as the cell could count.
         timed_out: ended at its time limit.
         exceeded: `memory`, `processes`, `disk` or `output` if it was ended for using more than its share of that.
+        warm: it was a fork of a warm server.
     """
 
     status: int | None
@@ -83,6 +84,7 @@ class Ended:
     cpu_seconds: float
     timed_out: bool = False
     exceeded: str = ""
+    warm: bool = False
 
 
 class Cell(Protocol):

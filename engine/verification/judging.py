@@ -192,6 +192,7 @@ def verdict(
         timed_out=ended.timed_out,
         decided_by=decided_by,
         loaded=told.loaded_files,
+        warm=ended.warm,
     )
 
 

@@ -206,6 +206,11 @@ class Verifier:
                 judge, *await self._open.own_command(judge, self._open.placed(overlays), time_limit)
             )
         planted = [f"test_{secrets.token_hex(4)}" for _ in range(DECOYS)] if decoys and not judge.doctests else []
+        more: dict[str, object] = {"decoys": planted, "first": [] if fresh else list(reversed(self._failed))}
+        if first and stop_at_first_failure:
+            more["first_tests"] = list(first)
+        if audit:
+            more["audit"] = True
         expected = set(judge.tests)
         whole = tuple(test.removesuffix(ALL) for test in judge.tests if test.endswith(ALL))
 
@@ -215,9 +220,7 @@ class Verifier:
 
         told, ended = await self._open.tests(
             judge, self._open.placed(overlays), time_limit, targets=targets, stubs=stubs, on_result=on_each,
-            stop_at_first_failure=stop_at_first_failure, warm=not fresh,
-            more={"decoys": planted, "first": [] if fresh else list(reversed(self._failed)), "audit": audit,
-                  "first_tests": list(first) if stop_at_first_failure else []},
+            stop_at_first_failure=stop_at_first_failure, warm=not fresh, more=more,
         )  # fmt: skip
         wrong = ""
         if judge.target is not None:

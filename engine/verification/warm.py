@@ -37,7 +37,7 @@ PRINTED = 400
 
 # What of a request only one run is for; a server is for requests that are equal in all else.
 OF_ONE_RUN = ("key", "tests", "targets", "stubs", "limits", "limit", "stop_at_first_failure", "decoys", "modules",
-              "first")  # fmt: skip
+              "first", "first_tests")  # fmt: skip
 
 CONFIGURATION = ("conftest.py", "__init__.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml",
                  "pyproject.toml", "tox.ini", "setup.cfg")  # fmt: skip
@@ -145,22 +145,28 @@ class Server:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def suits(self, command: Command, fixed: Sequence[Path]) -> bool:
-        """Whether a run of the command by this server means what a cold one does.
+    def unlike(self, command: Command, fixed: Sequence[Path]) -> str:
+        """Why a run of the command by this server might not mean what a cold one does; empty if it does.
 
         Args:
             fixed: files that a fork may have read before it knows the command's texts.
         """
         own = self._command
-        return (
-            (command.cwd, command.environment) == (own.cwd, own.environment)
-            and command.limits.seconds <= own.limits.seconds
-            and evolve(command.limits, seconds=own.limits.seconds) == own.limits
-            and not command.inherited
-            and not command.hidden
-            and _of_all(command) == _of_all(own)
-            and (self.place == "main" or command.overlays.keys().isdisjoint(fixed))
-        )
+        if (command.cwd, command.environment) != (own.cwd, own.environment):
+            return "another folder or environment"
+        if command.limits.seconds > own.limits.seconds or evolve(command.limits, seconds=0) != evolve(
+            own.limits, seconds=0
+        ):
+            return "other limits"
+        if command.inherited or command.hidden:
+            return "descriptors or files of its own"
+        asked, known = _of_all(command), _of_all(own)
+        other = sorted(name for name in asked.keys() | known.keys() if asked.get(name) != known.get(name))
+        if other:
+            return f"asked for otherwise: {', '.join(other)}"
+        if self.place != "main" and not command.overlays.keys().isdisjoint(fixed):
+            return "an unsaved text that configures the tests"
+        return ""
 
     async def run(self, command: Command, on_line: Callable[[str], None]) -> Ended:
         """As `Cell.run`.
@@ -237,6 +243,7 @@ class Server:
             cpu_seconds=float(told.get("cpu_seconds", 0.0)),
             timed_out=timed_out,
             exceeded=exceeded or str(told.get("exceeded", "")),
+            warm=True,
         )
 
     async def _take(self, seconds: float) -> Spare:

@@ -110,7 +110,8 @@ class Warming:
             await self._end_server()
             self._start("configuration or packages have changed")
             return None
-        if not server.suits(command, self._fixed):
+        if why := server.unlike(command, self._fixed):
+            log.info("warm server: not for this run: %s", why)
             return None
         try:
             return await server.run(command, told.feed)

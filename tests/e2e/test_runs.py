@@ -264,6 +264,18 @@ async def test_the_record_holds_all_it_takes_to_replay_the_run(workspace):
     assert json.dumps(lines)
 
 
+@pytest.mark.slow
+async def test_candidates_after_the_first_are_tested_in_forks_of_a_warm_server(workspace):
+    events, collect = collector()
+    later = [{"text": BAD.replace("lower()", f"lower() + '{n}'"), "delay_per_token": 0.8} for n in range(6)]
+    outcome = await workspace.implement(BAD, *later, on_event=collect, candidates=7, strategy="best-of-n")
+    (level,) = {event.sandbox for event in events if isinstance(event, JudgeFound)}
+    verdicts = [line for line in load_run(Path(outcome.record).stem) if line["event"] == "verdict"]
+    assert not outcome.passed and len(verdicts) == 7
+    assert not verdicts[0]["warm"]  # there is no server until it is known that there will be others
+    assert verdicts[-1]["warm"] == ("full" in level)
+
+
 async def test_a_winner_can_be_applied_again_to_a_text_that_changed_elsewhere(workspace):
     engine = workspace.engine(GOOD)
     async with engine.implement(workspace.request()) as events:

@@ -20,4 +20,5 @@ def test_every_project_is_measured(levels):
     assert len(rows) == 4 and len(measured) >= 3
     for row in measured:
         assert row["cold"] > 0 and row["sandboxed"] > 0
-        assert "full" not in levels or (row["ratio"] > 1 and not row["reason"]), row
+        # The bench itself refuses a run that it asked to be warm and that was cold; how fast one is, it only reports.
+        assert (row["ratio"] is not None and not row["reason"]) == ("full" in levels), row

@@ -331,6 +331,8 @@ async def _run_in_a_fork(world: World, verifier: Verifier, baseline: Baseline, n
     started = time.monotonic()
     done = await verifier.run(baseline.judge, texts, time_limit=seconds)
     late = time.monotonic() - started - seconds
+    if not done.warm:
+        raise RuntimeError(f"{name} was run cold")
     ended = Ended(None, "", done.seconds, 0.0)
     lines = [done.output, *(result.message.removeprefix("AssertionError: ") for result in done.results)]
     return [*_judge(ended, lines, world.secret, late, Peak(0), came_in=False), *world.harm()]
