@@ -9,7 +9,8 @@ import json
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 import anyio
@@ -32,6 +33,7 @@ from engine.host.samples import Chunk, Sample, TokenLogprob
 
 HEARTBEAT_SECONDS = 5.0  # a stream says at least this often that it lives; clients may time out on silence
 LARGEST_BODY = 16 * 1024 * 1024
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode  # made once; `json.dumps` makes one each time
 
 
 @frozen
@@ -77,16 +79,30 @@ class _Reply(Response):
 async def _stream(answer: _Answer, _scope: Scope, _receive: Receive, send: Send) -> None:
     headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    said = time.monotonic()
 
     async def event(data: bytes) -> None:
+        nonlocal said
+        said = time.monotonic()
         await send({"type": "http.response.body", "body": data, "more_body": True})
 
+    async def live() -> None:
+        while True:
+            await anyio.sleep(max(0.05, said + HEARTBEAT_SECONDS - time.monotonic()))
+            if time.monotonic() - said >= HEARTBEAT_SECONDS:
+                await event(b": waiting\n\n")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(live)  # beside the chunks: a limit on the wait for each of them costs more than the chunk
+        await _events(answer, event)
+        tasks.cancel_scope.cancel()
+    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+
+
+async def _events(answer: _Answer, event: Callable[[bytes], Awaitable[None]]) -> None:
     counts = [0] * len(answer.samples)
     finished = 0
-    async for index, chunk in _with_pauses(answer.chunks):
-        if chunk is None:
-            await event(b": waiting\n\n")
-            continue
+    async for index, chunk in answer.chunks:
         if chunk.error is not None:
             await event(_sse(ProtocolError(chunk.error, status=500).as_json()))
             break
@@ -102,7 +118,6 @@ async def _stream(answer: _Answer, _scope: Scope, _receive: Receive, send: Send)
             if answer.request.include_usage:
                 await event(_sse(answer.envelope.chunk([], answer.usage(sum(counts)))))
             break
-    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
 
 
 async def _whole(answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,19 +145,8 @@ async def _whole(answer: _Answer, scope: Scope, receive: Receive, send: Send) ->
     await JSONResponse(answer.envelope.completion(choices, spent))(scope, receive, send)
 
 
-async def _with_pauses(
-    chunks: MemoryObjectReceiveStream[tuple[int, Chunk]],
-) -> AsyncIterator[tuple[int, Chunk | None]]:
-    """The chunks, and (0, None) whenever none has come for a while."""
-    while True:
-        item: tuple[int, Chunk | None] = (0, None)
-        with anyio.move_on_after(HEARTBEAT_SECONDS):
-            item = await chunks.receive()
-        yield item
-
-
 def _sse(data: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + _ENCODE(data).encode() + b"\n\n"
 
 
 def create_app(batcher: Batcher, *, model: str, threads: int) -> Starlette:
@@ -197,8 +201,14 @@ def _ready(batcher: Batcher) -> Backend:
     return batcher.backend
 
 
+@lru_cache(maxsize=32)
+def _tokens(backend: Backend, messages: tuple[tuple[str, str], ...]) -> list[int]:
+    """Of a conversation; those of one run are asked for once a candidate."""
+    return encode_chat(backend, messages)
+
+
 def _begin(batcher: Batcher, backend: Backend, chat: ChatRequest, model: str) -> _Answer:
-    prompt = encode_chat(backend, chat.messages)
+    prompt = _tokens(backend, chat.messages)
     left = backend.context_tokens - len(prompt)
     if left < (chat.max_tokens or 1):
         wanted = f" and {chat.max_tokens} for the reply" if chat.max_tokens else ""

@@ -16,6 +16,9 @@ from typing import Any
 import llama_cpp
 import numpy
 from attrs import frozen
+from numpy.typing import NDArray
+
+from engine.host.likeliest import likeliest
 
 log = logging.getLogger("greenfinch.host.llama")
 
@@ -56,16 +59,22 @@ class Sampling:
 
 
 class Sampler:
-    """One chain of llama.cpp samplers; keeps the random state of one sequence."""
+    """One chain of llama.cpp samplers; keeps the random state of one sequence.
 
-    TOP_K = 40  # llama.cpp's own default; without it every draw sorts the whole vocabulary
+    The chain gets the tokens that its first member, top-k, would leave of the vocabulary, and draws from them what it
+    would draw from all; see `likeliest` for why.
+    """
+
+    TOP_K = 40  # llama.cpp's own default
+    _ROOM = 4 * TOP_K  # candidates; more are there only where many are equally likely
 
     def __init__(self, sampling: Sampling) -> None:
+        self._chain = None
+        self._make_room(self._ROOM)
+        if sampling.temperature <= 0:
+            return
         self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         add = llama_cpp.llama_sampler_chain_add
-        if sampling.temperature <= 0:
-            add(self._chain, llama_cpp.llama_sampler_init_greedy())
-            return
         add(self._chain, llama_cpp.llama_sampler_init_top_k(self.TOP_K))
         if sampling.top_p < 1:
             add(self._chain, llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1))
@@ -77,7 +86,24 @@ class Sampler:
 
     def sample(self, backend: Backend, index: int) -> int:
         """Draw the token that follows the `index`-th entry of the batch decoded last."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, backend.context, index))
+        logits = backend.logits(index)
+        if self._chain is None:
+            return int(logits.argmax())
+        ids = likeliest(logits, self.TOP_K)
+        if len(ids) > len(self._table):
+            self._make_room(len(ids))
+        self._table["id"][: len(ids)] = ids
+        self._table["logit"][: len(ids)] = logits[ids]
+        array = llama_cpp.llama_token_data_array(data=self._candidates, size=len(ids), selected=-1, sorted=False)
+        llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(array))
+        token = int(self._candidates[array.selected].id)
+        llama_cpp.llama_sampler_accept(self._chain, token)
+        return token
+
+    def _make_room(self, count: int) -> None:
+        """For candidates, as llama.cpp reads them and as numpy writes them."""
+        self._candidates = (llama_cpp.llama_token_data * count)()
+        self._table = numpy.ctypeslib.as_array(self._candidates)
 
     def free(self) -> None:
         if self._chain is not None:
@@ -232,10 +258,17 @@ class Backend:
         if result := self.batch.decode(self.context):
             raise BackendError(f"llama.cpp failed in a decode step (code {result})")
 
+    def logits(self, index: int) -> NDArray[numpy.float32]:
+        """A logit for each token of the vocabulary to follow the `index`-th entry of the batch decoded last.
+
+        They lie in llama.cpp's own memory, and hold until the next step.
+        """
+        pointer = llama_cpp.llama_get_logits_ith(self.context, index)
+        return numpy.ctypeslib.as_array(pointer, shape=(self._vocabulary,))
+
     def logprobs(self, index: int, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
         """Log probability of `token` after the `index`-th entry of the batch decoded last, and the `top` likeliest."""
-        pointer = llama_cpp.llama_get_logits_ith(self.context, index)
-        logits = numpy.ctypeslib.as_array(pointer, shape=(self._vocabulary,)).astype(numpy.float64)
+        logits = self.logits(index).astype(numpy.float64)
         highest = logits.max()
         logits -= highest + numpy.log(numpy.exp(logits - highest).sum())
         best = numpy.argpartition(logits, -top)[-top:] if top else numpy.empty(0, int)

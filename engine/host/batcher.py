@@ -24,9 +24,11 @@ from collections.abc import Callable
 from attrs import define
 
 from engine.host.backend import Backend, BackendError, Sampler
+from engine.host.cpus import usable_cores
 from engine.host.governor import ThreadGovernor
 from engine.host.kv import KVCache, Sequence, common_prefix
 from engine.host.loading import FAILED
+from engine.host.others import OthersLoad
 from engine.host.run import Run
 from engine.host.samples import Chunk, Sample, Stats
 from engine.host.text import TextStream
@@ -79,6 +81,7 @@ class Batcher:
         self._outbox: list[tuple[Sample, Chunk]] = []
         self._closing = False
         self._totals = _Totals()
+        self._others = OthersLoad()
         self._backend: Backend | None = None
         self._cache: KVCache | None = None
         self._idle_since: float | None = None
@@ -154,7 +157,7 @@ class Batcher:
         try:
             backend = self._load()
             cache = KVCache(backend, capacity=backend.context_tokens, sequences=SEQUENCES, kept=MAX_KEPT)
-            governor = ThreadGovernor(backend.threads)
+            governor = ThreadGovernor(backend.threads, usable_cores())
         except BackendError as error:
             self.error, self.error_code = str(error), error.code
             log.error("%s", error)
@@ -277,7 +280,7 @@ class Batcher:
                 break
 
         begun = time.monotonic()
-        backend.set_threads(governor.threads(len(batch), begun))
+        backend.set_threads(governor.threads(len(batch), begun, self._others.cores()))
         backend.decode()
         ended = time.monotonic()
         governor.learn(len(batch), ended - begun, ended)

@@ -1,23 +1,32 @@
-"""Chooses how many threads each decode step gets, from how long the last ones took.
+"""Chooses how many threads each decode step gets: from how long the last ones took, and from what others use.
 
 llama.cpp's threads wait for each other by spinning, some hundred times a step.  On a quiet machine that is fast; when
 another program takes one of the cores, each wait lasts until the scheduler gives the core back, and two threads on
-two cores fall to a fraction of the speed of one.  Waiting passively (`GOMP_SPINCOUNT=0`) costs a third to a half of
-the speed on a quiet machine instead.  So the count follows the machine: down at once when a step is slow, up again by
-a trial step now and then, less often after each trial that did not pay.
+two cores fall to a fraction of the speed of one.  Waiting passively (`GOMP_SPINCOUNT=0`, or a low count) costs a third
+to a half of the speed on a quiet machine instead, and is no better than one thread on a busy one.  So the count follows
+the machine: down at once when a step is slower than it would be with fewer threads, or when others take a core; up
+again by a trial step as soon as the core is free, less often after each trial that did not pay.
 
 Pure: times come in, counts go out.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from attrs import define, field
 
-_SLOW = 1.35  # a step this many times slower than fewer threads would be is one too many
+_SLOW = 1.25  # a step this many times slower than fewer threads would be is one too many
+_LATER = 1.1  # so is one this many times slower than usual, while others use the core
 _SMOOTHING = 0.3
-_FIRST_TRIAL = 0.5  # seconds on fewer threads before more are tried; each trial in vain makes it longer
-_PATIENCE_GROWS = 2.5
-_LAST_TRIAL = 10.0
+_FREE = 0.3  # of a core that others may use, and it still counts as free
+_TAKEN = 0.6
+_FIRST_TRIAL = 0.2  # seconds on fewer threads before more are tried; each trial in vain makes it longer
+_PATIENCE_GROWS = 3.0
+_LAST_TRIAL = 12.0
+_BUSY_TRIAL = 45.0  # while others use the cores: what they do may yield to us
+_FAR = 4  # sizes of steps that are more than so many times apart tell little of each other
+_LONG = 0.4  # seconds; a step this long is no trial, unless the core is known to be free
 
 
 @define
@@ -31,19 +40,39 @@ class _Rung:
         known = self.seconds.get(size)
         self.seconds[size] = seconds if known is None else known + _SMOOTHING * (seconds - known)
 
+    def estimate(self, size: int) -> float | None:
+        """Seconds of a step of `size`, from those of sizes near it; None: nothing near is known."""
+        if size in self.seconds:
+            return self.seconds[size]
+        sizes = sorted(self.seconds)
+        at = bisect_left(sizes, size)
+        below, above = sizes[:at][-1:], sizes[at:][:1]
+        if below and above:
+            (low,), (high,) = below, above
+            share = (size - low) / (high - low)
+            return self.seconds[low] + share * (self.seconds[high] - self.seconds[low])
+        if below and size <= _FAR * below[0]:
+            return self.seconds[below[0]] * size / below[0]
+        if above and above[0] <= _FAR * size:
+            return self.seconds[above[0]]
+        return None
+
 
 class ThreadGovernor:
     """Call `threads` before each step and `learn` after it.
 
     Args:
         most: threads to use on a quiet machine, at least 1.
+        cores: that the machine has for this process; none taken as `most`.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, cores: int = 0) -> None:
         counts = sorted({most, max(1, most - 1), (most + 1) // 2, 1}, reverse=True)
         self._ladder = [_Rung(count) for count in counts]
+        self._cores = max(most, cores)
         self._at = 0
         self._asked = 0  # the rung that `threads` answered with last
+        self._others: float | None = None
         self._tried_at = 0.0
         self._patience = _FIRST_TRIAL
 
@@ -52,41 +81,66 @@ class ThreadGovernor:
         """The count in use, trials aside."""
         return self._ladder[self._at].threads
 
-    def threads(self, tokens: int, now: float) -> int:
-        """Threads for a step of `tokens` tokens at time `now`, in seconds of any clock."""
-        size = tokens.bit_length()
+    def threads(self, tokens: int, now: float, others: float | None = None) -> int:
+        """Threads for a step.
+
+        Args:
+            tokens: that it evaluates.
+            now: seconds of any clock.
+            others: cores' worth of time that other programs used lately; None: not known.
+        """
+        self._others = others
         self._asked = self._at
-        if self._at > 0 and now - self._tried_at >= self._patience:
+        if self._at > 0 and self._may_try(tokens, now):
             self._asked = self._at - 1
-        elif size in self._ladder[self._at].seconds:
-            # Once for each size: without a figure for fewer threads nothing tells that these are too many.
-            unknown = (n for n in range(self._at + 1, len(self._ladder)) if size not in self._ladder[n].seconds)
+        elif self._ladder[self._at].estimate(tokens) is not None:
+            # Once for sizes far apart: without a figure for fewer threads nothing tells that these are too many.
+            rest = range(self._at + 1, len(self._ladder))
+            unknown = (n for n in rest if self._ladder[n].estimate(tokens) is None)
             self._asked = next(unknown, self._at)
         return self._ladder[self._asked].threads
 
     def learn(self, tokens: int, seconds: float, now: float) -> None:
         """The step that `threads` was asked for last took `seconds`, and ended at `now`."""
-        size = tokens.bit_length()
-        here = self._ladder[self._at].seconds.get(size)
+        asked, here = self._ladder[self._asked], self._ladder[self._at].estimate(tokens)
         if self._asked < self._at:
             self._tried_at = now
             if here is not None and seconds < here:
                 self._at = self._asked
-                self._ladder[self._at].learn(size, seconds)
+                asked.learn(tokens, seconds)
                 self._patience = _FIRST_TRIAL
             else:
                 self._patience = min(_LAST_TRIAL, _PATIENCE_GROWS * self._patience)
-        elif self._is_slow(size, seconds):
+        elif self._asked == self._at and self._is_slow(tokens, seconds):
             self._at += 1
             self._tried_at = now
         else:
-            self._ladder[self._asked].learn(size, seconds)
+            asked.learn(tokens, seconds)
             if self._asked > self._at and here is not None and seconds < here:
                 self._at, self._tried_at = self._asked, now
 
-    def _is_slow(self, size: int, seconds: float) -> bool:
+    def _may_try(self, tokens: int, now: float) -> bool:
+        """Whether the next step may be one with more threads."""
+        since = now - self._tried_at
+        usual = self._ladder[self._at].estimate(tokens)
+        if self._others is None:
+            return since >= self._patience and (usual is None or usual < _LONG)
+        if self._others <= self._left(self._at - 1) + _FREE:
+            return since >= self._patience
+        return since >= _BUSY_TRIAL and (usual is None or usual < _LONG)
+
+    def _left(self, rung: int) -> int:
+        """Cores that this many threads leave to others."""
+        return self._cores - self._ladder[rung].threads
+
+    def _is_slow(self, tokens: int, seconds: float) -> bool:
         """Whether a step was slower than it would have been with fewer threads."""
-        if self._asked > self._at:
+        if self._at + 1 == len(self._ladder):
             return False
-        known = [lower.seconds[size] for lower in self._ladder[self._at + 1 :] if size in lower.seconds]
-        return bool(known) and seconds > _SLOW * min(known)
+        known = [lower.estimate(tokens) for lower in self._ladder[self._at + 1 :]]
+        least = min((each for each in known if each is not None), default=None)
+        if least is not None and seconds > _SLOW * least:
+            return True
+        usual = self._ladder[self._at].estimate(tokens)
+        taken = self._others is not None and self._others >= self._left(self._at) + _TAKEN
+        return taken and least is not None and usual is not None and seconds > max(least, _LATER * usual)
