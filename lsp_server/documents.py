@@ -119,7 +119,7 @@ class Documents(Workspace):
     def root_of(self, path: Path) -> Path:
         """The innermost workspace folder that holds `path`, else the project that its parents show."""
         folders = [to_fs_path(folder.uri) for folder in self.folders.values()] or [self.root_path]
-        around = [Path(folder) for folder in folders if folder and path.is_relative_to(folder)]
+        around = [Path(folder) for folder in folders if folder and Path(folder) in path.parents]
         if around:
             return max(around, key=lambda folder: len(folder.parts))
         marked = (parent for parent in path.parents if any((parent / name).exists() for name in _PROJECT_MARKERS))

@@ -44,6 +44,23 @@ class Protocol(LanguageServerProtocol):
                 self._send_response(data["id"], error=error.to_response_error())
             raise
 
+    def handle_message(self, message: Any) -> None:
+        # pygls answers before `initialize` as if all were well, begins anew at a second one and forgets the documents,
+        # and leaves requests after `shutdown` without an answer.  LSP names an error for each.
+        method = getattr(message, "method", None)
+        in_order = (method == types.INITIALIZE) == (self._workspace is None) and not self._shutdown
+        if method is None or method == types.EXIT or in_order:
+            super().handle_message(message)
+        elif (msg_id := getattr(message, "id", None)) is not None:
+            self._send_response(msg_id, error=self._out_of_order(method))
+
+    def _out_of_order(self, method: str) -> types.ResponseError:
+        if self._shutdown:
+            return types.ResponseError(types.ErrorCodes.InvalidRequest, "the server was told to shut down")
+        if method == types.INITIALIZE:
+            return types.ResponseError(types.ErrorCodes.InvalidRequest, "the server is initialized already")
+        return types.ResponseError(types.ErrorCodes.ServerNotInitialized, "the first request has to be `initialize`")
+
     def _execute_handler(
         self,
         msg_id: str | int,

@@ -1,0 +1,158 @@
+"""A client below the protocol: raw bytes to a real server process, and all that comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SERVE = (str(Path(sys.executable).with_name("greenfinch")), "serve", "--client-timeout", "1")
+Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+def framed(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def accept(request: dict[str, Any]) -> dict[str, Any] | None:
+    """What a client with no wishes of its own answers to a request of the server."""
+    results: dict[str, Any] = {"workspace/applyEdit": {"applied": True}, "window/showDocument": {"success": True}}
+    if request["method"] == "workspace/configuration":
+        return {"result": [None for _ in request["params"]["items"]]}
+    return {"result": results.get(request["method"])}
+
+
+class Wire:
+    """One server process.  Reads all the time, so that the server never waits for this client.
+
+    Attributes:
+        answers: responses by id, in the order of their coming. notes: notifications. asked: the server's requests.
+        answer: how to answer those; None is no answer at all.
+    """
+
+    def __init__(self, root: Path, environment: dict[str, str] | None = None, answer: Answer = accept) -> None:
+        private = {f"XDG_{name}_HOME": str(root.parent / name.lower()) for name in ("CACHE", "STATE", "CONFIG")}
+        self.log = root.parent / "server.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                SERVE, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                env={**os.environ, **private, **(environment or {})},
+            )  # fmt: skip
+        self.root = root
+        self.answer = answer
+        self.answers: dict[Any, list[dict[str, Any]]] = {}
+        self.notes: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
+        self._came: queue.Queue[None] = queue.Queue()
+        self._outgoing: queue.Queue[bytes] = queue.Queue()
+        self._next = 0
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def send(self, data: bytes) -> None:
+        self._outgoing.put(data)
+
+    def say(self, message: Any) -> None:
+        self.send(framed(json.dumps(message).encode("utf-8", "surrogatepass")))
+
+    def notify(self, method: str, params: Any) -> None:
+        self.say({"jsonrpc": "2.0", "method": method, "params": params})
+
+    def request(self, method: str, params: Any) -> str:
+        """Send a request; its id."""
+        self._next += 1
+        mine = f"own-{self._next}"
+        self.say({"jsonrpc": "2.0", "id": mine, "method": method, "params": params})
+        return mine
+
+    def call(self, method: str, params: Any, seconds: float = 30) -> dict[str, Any]:
+        """Send a request and wait for its response."""
+        return self.response(self.request(method, params), seconds)
+
+    def response(self, mine: Any, seconds: float = 30) -> dict[str, Any]:
+        self.until(lambda: mine in self.answers, seconds)
+        return self.answers[mine][0]
+
+    def until(self, condition: Callable[[], Any], seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            left = end - time.monotonic()
+            assert left > 0, f"nothing came; the server wrote: {self.log.read_text('utf-8', 'replace')[-3000:]}"
+            assert self.process.poll() is None, f"the server ended: {self.log.read_text('utf-8', 'replace')[-3000:]}"
+            try:
+                self._came.get(timeout=min(left, 0.2))
+            except queue.Empty:
+                continue
+
+    def initialize(self, capabilities: dict[str, Any] | None = None, **options: Any) -> None:
+        folder = {"uri": self.root.as_uri(), "name": self.root.name}
+        self.call(
+            "initialize",
+            {"processId": os.getpid(), "rootUri": folder["uri"], "workspaceFolders": [folder],
+             "capabilities": capabilities or {}, "initializationOptions": {"python": sys.executable, **options}},
+        )  # fmt: skip
+        self.notify("initialized", {})
+
+    def open(self, name: str, text: str | None = None, version: int = 1) -> str:
+        path = self.root / name
+        text = path.read_bytes().decode() if text is None else text
+        item = {"uri": path.as_uri(), "languageId": "python", "version": version, "text": text}
+        self.notify("textDocument/didOpen", {"textDocument": item})
+        return item["uri"]
+
+    def command(self, name: str, *arguments: Any, seconds: float = 30) -> Any:
+        found = self.call("workspace/executeCommand", {"command": name, "arguments": list(arguments)}, seconds)
+        assert "result" in found, found
+        return found["result"]
+
+    def hang_up(self) -> None:
+        """Close the server's input, once all is written."""
+        self._outgoing.put(b"")
+
+    def close(self) -> int:
+        """An orderly end; the exit status."""
+        self.call("shutdown", None)
+        self.notify("exit", None)
+        return self.process.wait(20)
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.hang_up()
+
+    def _write(self) -> None:
+        assert self.process.stdin is not None
+        try:
+            while data := self._outgoing.get():
+                self.process.stdin.write(data)
+                self.process.stdin.flush()
+            self.process.stdin.close()
+        except (BrokenPipeError, ValueError):
+            return  # the server has ended, which `until` tells
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while header := self.process.stdout.readline():
+            length = int(header.split(b":")[1])
+            while self.process.stdout.readline().strip():
+                pass
+            message = json.loads(self.process.stdout.read(length))
+            if "method" not in message:
+                mine = message.get("id")
+                self.answers.setdefault(mine if isinstance(mine, str | int) else repr(mine), []).append(message)
+            elif "id" in message:
+                self.asked.append(message)
+                found = self.answer(message)
+                if found is not None:
+                    self.say({"jsonrpc": "2.0", "id": message["id"], **found})
+            else:
+                self.notes.append(message)
+            self._came.put(None)
