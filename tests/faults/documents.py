@@ -17,7 +17,7 @@ WORDS = (
     "e\u0301",
     "🎈",
     "👩\u200d💻",
-    "𝒳",
+    "𐐀",
     "ok",
     "x\u2028y",
     "a\x0bb",
@@ -25,7 +25,7 @@ WORDS = (
     "ﬁ",
     "\u202eabc",
 )
-NAMES = ("f", "make", "größe", "名前", "имя", "𝒳", "run")
+NAMES = ("f", "make", "größe", "名前", "имя", "𐐀", "run")
 BODIES = (
     "return None",
     "return '🎈' * 2",

@@ -5,6 +5,8 @@ Nothing here is shared with the server, whose arithmetic it judges.
 
 from __future__ import annotations
 
+import itertools
+
 from lsprotocol import types
 
 UNITS = {"utf-8": lambda char: len(char.encode("utf-8")), "utf-16": lambda char: 1 + (ord(char) > 0xFFFF),
@@ -39,7 +41,7 @@ def applied(text: str, edits: list[types.TextEdit], encoding: str) -> str:
         for e in edits
     ]
     spans.sort()
-    for (_, end, _), (start, _, _) in zip(spans, spans[1:], strict=False):
+    for (_, end, _), (start, _, _) in itertools.pairwise(spans):
         assert end <= start, "edits overlap"
     for start, end, new in reversed(spans):
         text = text[:start] + new + text[end:]
