@@ -8,6 +8,7 @@ copy without some editor can be checked, too.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -98,11 +99,12 @@ def vimdoc() -> str:
 
 
 def elisp() -> str:
-    """One `defcustom` a setting, and the list by which greenfinch.el finds them."""
+    """One `defcustom` a setting, and the list by which greenfinch-client.el finds them."""
     lines, names = [], []
     for each in fields(Settings):
         symbol = f"greenfinch-{each.name.replace('_', '-')}"
         meaning = each.metadata["help"].replace("\\", "\\\\").replace('"', '\\"').replace("`", "")
+        meaning = re.sub(r"\.\s+", ".  ", meaning)  # as its docstrings are written
         lead = f"Setting {each.name} of the server."  # Emacs wants a whole sentence in the first line
         text = "\n".join([f'"{lead}', *_wrapped(meaning, 76)]) + '"'
         head = f"(defcustom {symbol} {_lisp_value(each.default)}"
@@ -153,7 +155,7 @@ _PARTS: dict[str, Callable[[str], str]] = {
     "editors/vscode/package.json": vscode_manifest,
     "editors/neovim/lua/greenfinch/types.lua": lambda _text: lua_types(),
     "editors/neovim/doc/greenfinch.txt": lambda text: _between(text, vimdoc()),
-    "editors/emacs/greenfinch.el": lambda text: _between(text, elisp()),
+    "editors/emacs/greenfinch-settings.el": lambda text: _between(text, elisp()),
 }
 
 

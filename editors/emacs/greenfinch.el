@@ -1,0 +1,247 @@
+;;; greenfinch.el --- Implement functions until their tests pass  -*- lexical-binding: t; -*-
+
+;; Author: The Greenfinch authors
+;; Version: 0.1.0
+;; Package-Requires: ((emacs "30.1"))
+;; Keywords: languages, tools
+;; SPDX-License-Identifier: Apache-2.0
+
+;;; Commentary:
+
+;; Point at a function, `M-x greenfinch-implement': a small language model on your own machine writes its body until
+;; your own tests pass; only then is the buffer changed, in one step for `undo', with the proof in the echo area.
+;;
+;;   (add-hook \='python-base-mode-hook #\='greenfinch-mode)
+;;
+;; `greenfinch-mode' has a connection of its own with Greenfinch's server.  It needs neither Eglot nor lsp-mode, and
+;; leaves to them whatever they do in the same buffer.  The server starts with the first command.
+
+;;; Code:
+
+(require 'easymenu)
+(require 'greenfinch-client)
+(require 'greenfinch-documents)
+(require 'greenfinch-settings)
+
+(defcustom greenfinch-idle-seconds 0.5
+  "After so many seconds without typing a running server is told of changes."
+  :type 'number
+  :group 'greenfinch)
+
+;;; The work under way, and the mode line
+
+(defun greenfinch--jobs ()
+  "All work under way: (CONNECTION TOKEN TITLE LINE), the latest first."
+  (mapcan (lambda (connection)
+            (mapcar (lambda (entry) (cons connection entry)) (greenfinch-client-progress connection)))
+          (greenfinch-client-all)))
+
+(defvar greenfinch--mode-line-map
+  (let ((map (make-sparse-keymap)))
+    (define-key map [mode-line mouse-1] #'greenfinch-cancel)
+    map)
+  "Keys of the mode line's part.")
+
+(defun greenfinch--mode-line ()
+  "The latest job, for the mode line; nil if there is none."
+  (pcase (greenfinch--jobs)
+    (`((,_ ,_ ,title ,line) . ,others)
+     (list " ["
+           (propertize (concat (string-remove-prefix "Greenfinch: " title) (and line (concat ": " line))
+                               (and others (format " (+%d)" (length others))))
+                       'face 'mode-line-emphasis
+                       'help-echo "Greenfinch is at work\nmouse-1: cancel"
+                       'mouse-face 'mode-line-highlight
+                       'local-map greenfinch--mode-line-map)
+           "]"))))
+
+(defvar greenfinch--mode-line-format '(:eval (replace-regexp-in-string "%" "%%" (format-mode-line (greenfinch--mode-line)))))
+(put 'greenfinch--mode-line-format 'risky-local-variable t)
+
+;;; The mode
+
+(defvar greenfinch-command-map
+  (let ((map (make-sparse-keymap)))
+    (define-key map "i" #'greenfinch-implement)
+    (define-key map "a" #'greenfinch-code-actions)
+    (define-key map "c" #'greenfinch-cancel)
+    (define-key map "r" #'greenfinch-show-report)
+    (define-key map "l" #'greenfinch-show-last-run)
+    (define-key map "d" #'greenfinch-doctor)
+    (define-key map "m" #'greenfinch-pull-model)
+    map)
+  "Greenfinch's commands, to be bound to a prefix key of the user's own.")
+(fset 'greenfinch-command-map greenfinch-command-map)
+
+(defvar greenfinch-mode-map (make-sparse-keymap)
+  "Keymap of `greenfinch-mode'.")
+
+(defconst greenfinch--menu
+  '("Greenfinch"
+    ["Generate & verify implementation" greenfinch-implement]
+    ["Actions here..." greenfinch-code-actions]
+    ["Cancel" greenfinch-cancel :active (greenfinch--jobs)]
+    "---"
+    ["Show report" greenfinch-show-report]
+    ["Show last run" greenfinch-show-last-run]
+    ["Pull model" greenfinch-pull-model]
+    ["Doctor" greenfinch-doctor]
+    ["Restart server" greenfinch-restart]
+    ["Settings" (customize-group 'greenfinch)])
+  "The menu.")
+
+(easy-menu-define nil greenfinch-mode-map "Menu of `greenfinch-mode'." greenfinch--menu)
+
+;;;###autoload
+(define-minor-mode greenfinch-mode
+  "Implement functions with a local model until their tests pass.
+\\{greenfinch-mode-map}"
+  :lighter " Finch"
+  :group 'greenfinch
+  (let ((change (if greenfinch-mode #'add-hook #'remove-hook)))
+    (funcall change 'kill-buffer-hook #'greenfinch-documents-close nil t)
+    (funcall change 'change-major-mode-hook #'greenfinch-documents-close nil t)
+    (funcall change 'after-change-functions #'greenfinch--changed nil t)
+    (funcall change 'context-menu-functions #'greenfinch-context-menu nil t))
+  (if greenfinch-mode
+      (add-to-list 'mode-line-misc-info '(greenfinch-mode greenfinch--mode-line-format))
+    (greenfinch-documents-close)))
+
+(defvar greenfinch--timer nil
+  "Timer that waits for Emacs to be idle after a change.")
+
+(defun greenfinch--changed (&rest _)
+  "Let the server know of the current buffer's change soon."
+  (when (and greenfinch-documents--known (not (memq greenfinch--timer timer-idle-list)))
+    (setq greenfinch--timer (run-with-idle-timer greenfinch-idle-seconds nil #'greenfinch--sync))))
+
+(defun greenfinch--sync ()
+  "Tell all servers what has changed."
+  (mapc #'greenfinch-client-sync-all (seq-filter #'jsonrpc-running-p (greenfinch-client-all))))
+
+(defun greenfinch-context-menu (menu click)
+  "Add Greenfinch's part to the context MENU of CLICK."
+  (let ((at (lambda (command)
+              (lambda () (interactive) (mouse-set-point click) (call-interactively command)))))
+    (define-key-after menu [greenfinch-separator] menu-bar-separator)
+    (define-key-after menu [greenfinch-implement]
+      `(menu-item "Generate & verify implementation" ,(funcall at #'greenfinch-implement)))
+    (define-key-after menu [greenfinch-actions]
+      `(menu-item "Greenfinch actions..." ,(funcall at #'greenfinch-code-actions))))
+  menu)
+
+;;; Commands
+
+(defun greenfinch--execute (connection command argument &optional function)
+  "Have CONNECTION's server execute COMMAND with ARGUMENT.
+Call FUNCTION with its answer."
+  (jsonrpc-async-request
+   connection :workspace/executeCommand
+   (list :command command :arguments (if argument (vector argument) []))
+   :timeout 30
+   :success-fn (or function #'ignore)
+   :error-fn (lambda (failure) (message "Greenfinch: %s: %s" command (plist-get failure :message)))
+   :timeout-fn (lambda () (message "Greenfinch's server does not answer; see M-x greenfinch-restart"))))
+
+(defun greenfinch--place ()
+  "Where point is, as an argument for the server."
+  (list :uri (greenfinch-documents-uri) :position (greenfinch-documents-position (point))))
+
+(defun greenfinch--command (name &optional argument)
+  "Have this project's server execute NAME with ARGUMENT.
+If ARGUMENT is a function, its value is meant."
+  (greenfinch-client-call
+   (lambda (connection)
+     (greenfinch--execute connection name (if (functionp argument) (funcall argument) argument)))))
+
+;;;###autoload
+(defun greenfinch-implement ()
+  "Implement the function at point, and prove it.
+On the first line of a class all its stubs are implemented, between
+definitions all of the file."
+  (interactive)
+  (let ((place (greenfinch--place)))
+    (greenfinch--command "greenfinch.implement" place)
+    (message "Greenfinch: starting...  (M-x greenfinch-cancel ends it)")))
+
+;;;###autoload
+(defun greenfinch-code-actions ()
+  "Choose an action of Greenfinch at point, and do it."
+  (interactive)
+  (let* ((place (greenfinch--place))
+         (position (plist-get place :position)))
+    (greenfinch-client-call
+     (lambda (connection)
+       (jsonrpc-async-request
+        connection :textDocument/codeAction
+        `(:textDocument (:uri ,(plist-get place :uri)) :range (:start ,position :end ,position)
+          :context (:diagnostics [] :only ["refactor.rewrite"]))
+        :success-fn (lambda (actions) (greenfinch--choose connection (append actions nil)))
+        :error-fn (lambda (failure) (message "Greenfinch: %s" (plist-get failure :message))))))))
+
+(defun greenfinch--choose (connection actions)
+  "Let the user choose among CONNECTION's ACTIONS, and carry it out."
+  (let ((possible (seq-remove (lambda (action) (plist-get action :disabled)) actions)))
+    (cond
+     ((null actions) (message "Greenfinch has nothing to offer here"))
+     ((null possible) (message "Greenfinch: %s" (plist-get (plist-get (car actions) :disabled) :reason)))
+     (t
+      (let* ((why (plist-get (plist-get (seq-find (lambda (action) (plist-get action :disabled)) actions) :disabled)
+                             :reason))
+             (titles (mapcar (lambda (action) (plist-get action :title)) possible))
+             (title (completing-read (format "%s%s: " (if why (concat why "\n") "") "Greenfinch")
+                                     titles nil t nil nil (car titles)))
+             (command (plist-get (seq-find (lambda (action) (equal (plist-get action :title) title)) possible)
+                                 :command)))
+        (greenfinch--execute connection (plist-get command :command) (seq-first (plist-get command :arguments))))))))
+
+;;;###autoload
+(defun greenfinch-cancel ()
+  "Cancel the work under way; with several jobs ask which."
+  (interactive)
+  (let* ((jobs (greenfinch--jobs))
+         (title (cond
+                 ((null jobs) (user-error "Greenfinch does nothing at the moment"))
+                 ((cdr jobs) (completing-read "Cancel: " (mapcar #'caddr jobs) nil t))
+                 (t (caddr (car jobs))))))
+    (pcase-dolist (`(,connection ,token ,its . ,_) jobs)
+      (when (equal its title)
+        (jsonrpc-notify connection :window/workDoneProgress/cancel (list :token token))))
+    (message "%s: cancelling" title)))
+
+;;;###autoload
+(defun greenfinch-show-report ()
+  "Show the report of the latest run that left one."
+  (interactive)
+  (greenfinch--command "greenfinch.showReport"))
+
+;;;###autoload
+(defun greenfinch-show-last-run ()
+  "Show an account of the latest run, whether it passed or not."
+  (interactive)
+  (greenfinch--command "greenfinch.showLastRun"))
+
+;;;###autoload
+(defun greenfinch-pull-model ()
+  "Bring the model that the settings ask for onto this machine."
+  (interactive)
+  (greenfinch--command "greenfinch.pullModel"))
+
+;;;###autoload
+(defun greenfinch-doctor ()
+  "Check interpreter, test framework, model and sandbox of this machine."
+  (interactive)
+  (greenfinch--command "greenfinch.doctor"
+                       (lambda () (and buffer-file-name (list :uri (greenfinch-documents-uri))))))
+
+;;;###autoload
+(defun greenfinch-restart ()
+  "End this project's server and start it again."
+  (interactive)
+  (when-let ((connection (greenfinch-client-here)))
+    (greenfinch-client-end connection))
+  (greenfinch-client-call (lambda (_) (message "Greenfinch's server is ready"))))
+
+(provide 'greenfinch)
+
+;;; greenfinch.el ends here
