@@ -139,10 +139,10 @@ the edit is, where it needs to be confirmed."
                              (greenfinch-documents--in-step-p connection))))
       (format "%s has changed since the tests passed" (buffer-name))))))
 
-(defun greenfinch-documents--confirmed-p (changes label)
-  "Show a diff of CHANGES, and ask for LABEL to be applied."
+(defun greenfinch-documents--confirmed-p (wanted label)
+  "Show a diff of WANTED, and ask for LABEL to be applied."
   (save-window-excursion
-    (pcase-dolist (`(,buffer ,_ . ,edits) changes)
+    (pcase-dolist (`(,buffer ,_ . ,edits) wanted)
       (let ((text (with-current-buffer buffer (greenfinch-documents--text)))
             (then (generate-new-buffer (format "%s as proposed" (buffer-name buffer)))))
         (unwind-protect

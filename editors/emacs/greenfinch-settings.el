@@ -77,6 +77,26 @@ A run ends after this many seconds without a winner."
   :type 'number
   :group 'greenfinch)
 
+(defcustom greenfinch-budget-tokens 0
+  "Setting budget_tokens of the server.
+A run samples no more than this many tokens; 0: no bound."
+  :type 'integer
+  :group 'greenfinch)
+
+(defcustom greenfinch-budget-wh 0.0
+  "Setting budget_wh of the server.
+A run ends when it has used this many watt-hours, as measured or estimated;
+0: no bound."
+  :type 'number
+  :group 'greenfinch)
+
+(defcustom greenfinch-larger-model ""
+  "Setting larger_model of the server.
+A second, larger model that is asked at the end of a search that found
+nothing: its name, or a GGUF file."
+  :type 'string
+  :group 'greenfinch)
+
 (defcustom greenfinch-temperature 0.8
   "Setting temperature of the server.
 Sampling temperature of all candidates but the first."
@@ -206,6 +226,9 @@ be read."
     (:strategy greenfinch-strategy string)
     (:candidates greenfinch-candidates integer)
     (:budget_seconds greenfinch-budget-seconds number)
+    (:budget_tokens greenfinch-budget-tokens integer)
+    (:budget_wh greenfinch-budget-wh number)
+    (:larger_model greenfinch-larger-model string)
     (:temperature greenfinch-temperature number)
     (:max_tokens greenfinch-max-tokens integer)
     (:context_tokens greenfinch-context-tokens integer)
