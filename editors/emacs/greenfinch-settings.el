@@ -216,6 +216,25 @@ be read."
   :type 'number
   :group 'greenfinch)
 
+(defcustom greenfinch-gpu-watts 150.0
+  "Setting gpu_watts of the server.
+Power in watts of a GPU that works on the model, for the same estimate."
+  :type 'number
+  :group 'greenfinch)
+
+(defcustom greenfinch-price-per-kwh 0.0
+  "Setting price_per_kwh of the server.
+What you pay for a kilowatt-hour, to tell the cost of runs in money; 0:
+watt-hours alone are told."
+  :type 'number
+  :group 'greenfinch)
+
+(defcustom greenfinch-currency "EUR"
+  "Setting currency of the server.
+Currency of that price."
+  :type 'string
+  :group 'greenfinch)
+
 (defconst greenfinch-settings--all
   '((:model greenfinch-model string)
     (:endpoint greenfinch-endpoint string)
@@ -246,7 +265,10 @@ be read."
     (:test_network greenfinch-test-network string)
     (:code_lens greenfinch-code-lens boolean)
     (:confirm_edit greenfinch-confirm-edit boolean)
-    (:cpu_watts greenfinch-cpu-watts number))
+    (:cpu_watts greenfinch-cpu-watts number)
+    (:gpu_watts greenfinch-gpu-watts number)
+    (:price_per_kwh greenfinch-price-per-kwh number)
+    (:currency greenfinch-currency string))
   "All settings of the server: name there, variable here, kind of value.")
 
 ;; settings: end
