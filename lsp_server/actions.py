@@ -7,21 +7,22 @@ tests that mention the target, and looks whether the model's file is there.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import threading
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from attrs import frozen
+from attrs import evolve, frozen
 from lsprotocol import types
 
 from engine.config import Settings
-from engine.errors import ModelError, ModelMissingError, TargetNotFoundError
+from engine.errors import ModelError, TargetNotFoundError
 from engine.languages.base import TargetKind
 from lsp_server import places
+from lsp_server.models import missing, wanted
 from lsp_server.places import Place, UnknownLanguageError
+from lsp_server.work import UNTRUSTED
 
 if TYPE_CHECKING:
     from lsp_server.server import GreenfinchServer
@@ -42,7 +43,11 @@ _DEFINITION = re.compile(r"\s*(?:async\s+def|def|class)\b")
 
 @frozen
 class Offered:
-    """One line of the menu: a command under a title, or a reason why there is none."""
+    """One line of the menu: a command under a title, or a reason why there is none.
+
+    Attributes:
+        asks: chosen in spite of the reason, the command asks the user to remove it.
+    """
 
     title: str
     kind: str
@@ -50,6 +55,14 @@ class Offered:
     argument: dict[str, Any] | None = None
     disabled: str = ""
     preferred: bool = False
+    asks: bool = False
+
+    def explained(self) -> Offered:
+        """The same for a client that cannot show disabled actions: choosing it tells the reason."""
+        if not self.disabled or self.asks:
+            return evolve(self, disabled="")
+        argument = {"reason": self.disabled}
+        return Offered(f"{self.title}: not possible, why?", self.kind, "greenfinch.explain", argument)
 
     def action(self) -> types.CodeAction:
         if self.disabled:
@@ -73,7 +86,7 @@ class Actions:
         offered = [each async for each in self._all(params) if only is None or _wanted(each.kind, only)]
         client = self._server.client
         if not client.shows_disabled_actions:
-            offered = [each for each in offered if not each.disabled]
+            offered = [each.explained() for each in offered]
         if only is None and not client.groups_code_actions:
             offered = list({each.title: each for each in reversed(offered)}.values())[::-1]
         if not client.knows_code_actions:
@@ -82,7 +95,9 @@ class Actions:
 
     async def _all(self, params: types.CodeActionParams) -> AsyncIterator[Offered]:
         try:
-            place = self._place(params)
+            uri, position = params.text_document.uri, params.range.start
+            search = places.search_at(self._server.documents, uri, position)
+            place = await self._server.targets.current(search)
         except UnknownLanguageError:
             return
         except TargetNotFoundError as error:
@@ -92,13 +107,12 @@ class Actions:
         except OSError as error:
             logger.info("no actions: %s", error)
             return
+        if place is None:
+            return  # the text has changed, and its client asks again
         kinds = KINDS if place.target.is_stub else KINDS[:1]
         for each in await self._at(place):
             for kind in kinds:
-                yield Offered(each.title, kind, each.command, each.argument, each.disabled, each.preferred)
-
-    def _place(self, params: types.CodeActionParams) -> Place:
-        return places.at_position(self._server.documents, params.text_document.uri, params.range.start)
+                yield evolve(each, kind=kind)
 
     def _on_definition(self, params: types.CodeActionParams) -> bool:
         """Whether the user points at a definition; anywhere else nothing to offer needs no explanation."""
@@ -117,11 +131,14 @@ class Actions:
         if (offer := self._server.worker.offers.get(place.key)) is not None:
             again = f"Verify and apply again: {offer.proof}"
             offered.append(Offered(again, REWRITE, "greenfinch.reapply", place.argument, preferred=True))
+        if not self._server.settings.trusted:
+            return [Offered(title, REWRITE, disabled=UNTRUSTED)]
         reason = await self._no_tests(place)
         pull: Offered | None = None
         if not reason:
             reason, pull = _no_model(self._server.settings.current)
-        offered.append(Offered(title, REWRITE, "greenfinch.implement", place.argument, reason))
+        asks = pull is not None
+        offered.append(Offered(title, REWRITE, "greenfinch.implement", place.argument, reason, asks=asks))
         return [*offered, pull] if pull is not None else offered
 
     async def _no_tests(self, place: Place) -> str:
@@ -153,20 +170,15 @@ class Actions:
 
 def _no_model(settings: Settings) -> tuple[str, Offered | None]:
     """Why no model can be used, and the offer to pull it."""
-    if settings.servers or os.environ.get("GREENFINCH_SCRIPT"):
-        return "", None
-    from engine.models import catalogue, store
-
     try:
-        store.resolve(settings.model)
-    except ModelMissingError as error:
-        known = catalogue.load()
-        entry = known.entry(known.default if settings.model == "auto" else settings.model)
-        title = f"Pull the model {entry.name} ({entry.size / 1e6:,.0f} MB)"
-        return str(error), Offered(title, REWRITE, "greenfinch.pullModel", {"model": entry.name})
-    except ModelError as error:
-        return str(error), None
-    return "", None
+        error = missing(settings)
+    except ModelError as other:
+        return str(other), None
+    if error is None:
+        return "", None
+    entry = wanted(settings)
+    title = f"Pull the model {entry.name} ({entry.size / 1e6:,.0f} MB)"
+    return str(error), Offered(title, REWRITE, "greenfinch.pullModel", {"model": entry.name})
 
 
 def _wanted(kind: str, only: Any) -> bool:

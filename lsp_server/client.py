@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +85,24 @@ class Client:
         """Add to the editor's log of this server."""
         self._server.window_log_message(types.LogMessageParams(kind, message))
 
-    async def apply(self, params: types.ApplyWorkspaceEditParams) -> Applied:
-        """Ask for a workspace edit."""
+    async def ask(self, message: str, *answers: str) -> str | None:
+        """Let the user choose among answers, for as long as that takes; None if this was closed without a choice.
+
+        Raises:
+            JsonRpcException: this client cannot ask.
+        """
+        actions = [types.MessageActionItem(answer) for answer in answers]
+        params = types.ShowMessageRequestParams(types.MessageType.Info, message, actions)
+        chosen = await self._request(types.WINDOW_SHOW_MESSAGE_REQUEST, params, math.inf)
+        return None if chosen is None else str(chosen.title)
+
+    async def apply(self, params: types.ApplyWorkspaceEditParams, *, asks: bool = False) -> Applied:
+        """Ask for a workspace edit; `asks`: the editor shows it to its user first, which may take any time."""
         if not self.can("workspace.apply_edit"):
             return Applied(False, "the editor does not let servers edit")
+        patience = math.inf if asks else self._patience
         try:
-            result = await self._request(types.WORKSPACE_APPLY_EDIT, params, self._patience)
+            result = await self._request(types.WORKSPACE_APPLY_EDIT, params, patience)
         except TimeoutError:
             return Applied(False, f"the editor did not answer within {self._patience:.0f} s")
         except JsonRpcException as error:
@@ -123,11 +136,28 @@ class Client:
         """Send a begin, report or end with a token that `create_progress` announced."""
         self._server.protocol.notify(types.PROGRESS, types.ProgressParams(token, value))
 
-    async def configuration(self, *sections: str) -> list[Any] | None:
-        """The values of settings sections, in order; None if the client has no such request or does not answer."""
+    def send_status(self, status: dict[str, Any]) -> None:
+        """Tell a client that asked for it what the server is at."""
+        self._server.protocol.notify("greenfinch/status", status)
+
+    async def refresh_lenses(self) -> None:
+        """Let the client ask for its code lenses again."""
+        if not self.can("workspace.code_lens.refresh_support"):
+            return
+        try:
+            await self._request(types.WORKSPACE_CODE_LENS_REFRESH, None, self._brief)
+        except (TimeoutError, JsonRpcException) as error:
+            logger.warning("workspace/codeLens/refresh: %s", error)
+
+    async def configuration(self, *sections: str, scope: str | None = None) -> list[Any] | None:
+        """The values of settings sections, in order; None if the client has no such request or does not answer.
+
+        `scope`: the uri of what they are for.
+        """
         if not self.can("workspace.configuration"):
             return None
-        params = types.ConfigurationParams([types.ConfigurationItem(section=section) for section in sections])
+        items = [types.ConfigurationItem(scope_uri=scope, section=section) for section in sections]
+        params = types.ConfigurationParams(items)
         try:
             values = await self._request(types.WORKSPACE_CONFIGURATION, params, self._brief)
         except (TimeoutError, JsonRpcException) as error:

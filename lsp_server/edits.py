@@ -22,28 +22,34 @@ def protocol_edits(text: str, edits: tuple[TextEdit, ...], encoding: Encoding) -
     ]
 
 
-def workspace_edit(document: Document, edits: list[types.TextEdit], label: str, client: Client) -> types.WorkspaceEdit:
-    """One document's edits in the best form that the client takes: annotated, versioned, or plain."""
+def workspace_edit(
+    document: Document, edits: list[types.TextEdit], label: str, client: Client, *, confirm: bool = False
+) -> types.WorkspaceEdit:
+    """One document's edits in the best form that the client takes: annotated, versioned, or plain.
+
+    `confirm`: a client that takes annotations is to ask its user first.
+    """
     if not client.takes_document_changes:
         return types.WorkspaceEdit(changes={document.uri: edits})
     identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
     if not client.takes_annotations:
         return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, list(edits))])
     annotated = [types.AnnotatedTextEdit(_ANNOTATION, edit.range, edit.new_text) for edit in edits]
-    annotation = types.ChangeAnnotation("Greenfinch", needs_confirmation=False, description=label)
+    annotation = types.ChangeAnnotation("Greenfinch", needs_confirmation=confirm, description=label)
     return types.WorkspaceEdit(
         document_changes=[types.TextDocumentEdit(identifier, list(annotated))],
         change_annotations={_ANNOTATION: annotation},
     )
 
 
-async def apply(client: Client, document: Document, outcome: Outcome) -> Applied:
+async def apply(client: Client, document: Document, outcome: Outcome, *, confirm: bool = False) -> Applied:
     """Put a winner into its document, if that still is the text on which the winner passed."""
     if not _same_text(document.source, outcome.base):
         return Applied(False, "the document has changed since the tests passed")
     edits = protocol_edits(outcome.base, outcome.edits, document.position_codec.encoding)
-    edit = workspace_edit(document, edits, outcome.proof, client)
-    return await client.apply(types.ApplyWorkspaceEditParams(edit, label=outcome.proof))
+    edit = workspace_edit(document, edits, outcome.proof, client, confirm=confirm)
+    params = types.ApplyWorkspaceEditParams(edit, label=outcome.proof)
+    return await client.apply(params, asks=confirm and client.takes_annotations)
 
 
 def _same_text(one: str, other: str) -> bool:

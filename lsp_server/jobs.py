@@ -44,6 +44,9 @@ class Job:
         key: jobs with equal keys do not run side by side.
         message: the latest line of progress, or how it ended.
         report: Markdown about what was tried; empty if there is nothing to report.
+        is_run: it implements a target.
+        account: Markdown about a run that has ended, whether it passed or not.
+        result: plain data, for whoever asked for the job.
     """
 
     id: str
@@ -53,6 +56,9 @@ class Job:
     state: State = "running"
     message: str = ""
     report: str = ""
+    is_run: bool = False
+    account: str = ""
+    result: Any = None
     scope: anyio.CancelScope = field(factory=anyio.CancelScope)
     ended: anyio.Event = field(factory=anyio.Event)
 
@@ -65,8 +71,10 @@ class Job:
         self.state = state
         self.message = message
 
-    def as_json(self) -> dict[str, Any]:
-        return {"job": self.id, "label": self.label, "state": self.state, "message": self.message}
+    def as_json(self, *, whole: bool = False) -> dict[str, Any]:
+        """What a client is told of it; with its report and result if it is `whole`."""
+        brief = {"job": self.id, "label": self.label, "state": self.state, "message": self.message}
+        return {**brief, "report": self.report, "result": self.result} if whole else brief
 
 
 Work = Callable[[Job], Awaitable[None]]
@@ -76,6 +84,7 @@ class Jobs:
     """Starts, finds and cancels jobs.  An async context manager: leaving it cancels what still runs."""
 
     def __init__(self, client: Client) -> None:
+        self.on_change: Callable[[], None] = lambda: None  # called when a job has begun or ended
         self._client = client
         self._numbers = itertools.count(1)
         self._running: dict[str, Job] = {}
@@ -94,12 +103,17 @@ class Jobs:
         self._break_off()
         await self._stack.aclose()
 
+    @property
+    def are_served(self) -> bool:
+        """Whether anything can be started: the server serves, and its client is there."""
+        return self._group is not None
+
     def background(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run a server's own chore that nobody waits for."""
         assert self._group is not None, "jobs are started while the server serves"  # noqa: S101 - a defect, if ever
         self._group.start_soon(self._guarded, work)
 
-    def start(self, label: str, key: Hashable, title: str, work: Work) -> Job:
+    def start(self, label: str, key: Hashable, title: str, work: Work, *, is_run: bool = False) -> Job:
         """Start `work` and return at once.
 
         Raises:
@@ -109,9 +123,10 @@ class Jobs:
             raise JobRefusedError(
                 f"Greenfinch is already busy with {other.label}.", remedy="Wait for it, or cancel it first."
             )
-        job = Job(str(next(self._numbers)), label, key, Progress(self._client, title))
+        job = Job(str(next(self._numbers)), label, key, Progress(self._client, title), is_run=is_run)
         self._running[job.id] = job
         self.background(lambda: self._run(job, work))
+        self.on_change()
         return job
 
     def running(self, key: Hashable) -> Job | None:
@@ -124,6 +139,10 @@ class Jobs:
         if job_id is not None:
             return next((job for job in known if job.id == job_id), None)
         return next((job for job in reversed(known) if job.report), known[-1] if known else None)
+
+    def latest_run(self) -> Job | None:
+        """The latest job that implemented something, or is about to."""
+        return next((job for job in reversed(self.all()) if job.is_run), None)
 
     def all(self) -> list[Job]:
         """Every job that is remembered, in the order of their start."""
@@ -189,6 +208,7 @@ class Jobs:
             self._ended.append(job)
             job.ended.set()
             job.progress.end(job.message)
+            self.on_change()
 
     def _failed(self, job: Job, error: Exception) -> None:
         cause = cause_of(error)

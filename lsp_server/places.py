@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 from lsprotocol import types
 
 from engine.errors import StaleTargetError, TargetNotFoundError
 from engine.languages import language_for
-from engine.languages.base import Language, Target
+from engine.languages.base import Function, Language, Target
 from lsp_server.documents import Documents, path_of
+
+T = TypeVar("T")
 
 
 class UnknownLanguageError(TargetNotFoundError):
@@ -45,27 +47,64 @@ class Place:
         return {"uri": self.uri, "qualname": self.target.qualname}
 
 
+@frozen
+class Search(Generic[T]):
+    """A search in a document's text as it was when the search was made.
+
+    Attributes:
+        version: of the document then; None if it is not open.
+        work: may run in any thread; raises TargetNotFoundError.
+    """
+
+    uri: str
+    version: int | None
+    work: Callable[[], T]
+
+
+def search_at(documents: Documents, uri: str, position: types.Position) -> Search[Place]:
+    """For the target around a position in the client's own encoding.
+
+    Raises:
+        TargetNotFoundError: the document is none in which anything can be found.
+        OSError: it is not open, and its file cannot be read.
+    """
+    path, language = _file(uri)
+    document = documents.get_text_document(uri)
+    text, offset, root = document.source, document.offset_at_position(position), documents.root_of(path)
+    return Search(uri, document.version, lambda: Place(uri, root, language.target_at(path, text, offset)))
+
+
+def search_named(documents: Documents, uri: str, qualname: str) -> Search[Place]:
+    """For the target of that name; the file's stubs if it is empty.
+
+    Raises:
+        TargetNotFoundError, OSError: as for `search_at`.
+    """
+    path, language = _file(uri)
+    document = documents.get_text_document(uri)
+    text, root = document.source, documents.root_of(path)
+    return Search(uri, document.version, lambda: Place(uri, root, language.target_named(path, text, qualname)))
+
+
+def search_stubs(documents: Documents, uri: str) -> Search[tuple[Function, ...]]:
+    """For all stubs of a document.
+
+    Raises:
+        TargetNotFoundError, OSError: as for `search_at`.
+    """
+    _, language = _file(uri)
+    document = documents.get_text_document(uri)
+    text = document.source
+    return Search(uri, document.version, lambda: tuple(f for f in language.functions(text) if f.is_stub))
+
+
 def at_position(documents: Documents, uri: str, position: types.Position) -> Place:
-    """The target around a position in the client's own encoding.
+    """The target around a position, found at once.
 
     Raises:
         TargetNotFoundError: with the reason.
     """
-    path, language = _file(uri)
-    document = documents.get_text_document(uri)
-    offset = document.offset_at_position(position)
-    return Place(uri, documents.root_of(path), language.target_at(path, document.source, offset))
-
-
-def named(documents: Documents, uri: str, qualname: str) -> Place:
-    """The target of that name; the file's stubs if it is empty.
-
-    Raises:
-        TargetNotFoundError: naming the nearest names there are.
-    """
-    path, language = _file(uri)
-    document = documents.get_text_document(uri)
-    return Place(uri, documents.root_of(path), language.target_named(path, document.source, qualname))
+    return search_at(documents, uri, position).work()
 
 
 def _file(uri: str) -> tuple[Path, Language]:
@@ -76,11 +115,11 @@ def _file(uri: str) -> tuple[Path, Language]:
     return path, language
 
 
-def from_arguments(documents: Documents, arguments: tuple[Any, ...]) -> Place:
-    """The place that a command's one argument means: `{uri, qualname}`, or `{uri, position, version?}`.
+def from_arguments(documents: Documents, arguments: tuple[Any, ...]) -> Search[Place]:
+    """For the place that a command's one argument means: `{uri, qualname}`, or `{uri, position, version?}`.
 
     Raises:
-        TargetNotFoundError: there is no target, or the argument is of another form.
+        TargetNotFoundError: the argument is of another form, or the document none in which anything can be found.
         StaleTargetError: the position was taken in another version of the document.
     """
     given = arguments[0] if arguments else None
@@ -89,13 +128,13 @@ def from_arguments(documents: Documents, arguments: tuple[Any, ...]) -> Place:
     uri, qualname, version = given["uri"], given.get("qualname"), given.get("version")
     try:
         if isinstance(qualname, str):
-            return named(documents, uri, qualname)
+            return search_named(documents, uri, qualname)
         position = types.Position(int(given["position"]["line"]), int(given["position"]["character"]))
+        search = search_at(documents, uri, position)
     except (KeyError, TypeError, ValueError) as error:
         raise TargetNotFoundError("The command's argument names no place.", remedy="Pass {uri, position}.") from error
     except OSError as error:
         raise TargetNotFoundError(f"{uri} cannot be read: {error.strerror}.") from error
-    current = documents.get_text_document(uri).version
-    if version is not None and current is not None and version != current:
+    if version is not None and search.version is not None and version != search.version:
         raise StaleTargetError("The document has changed since this command was chosen.", remedy="Choose it again.")
-    return at_position(documents, uri, position)
+    return search

@@ -7,7 +7,10 @@ import os
 import re
 from pathlib import Path
 
+import anyio.to_thread
 import platformdirs
+from lsprotocol.types import MessageType
+from pygls.uris import from_fs_path
 
 from engine.events import (
     CandidateRejected,
@@ -18,6 +21,7 @@ from engine.events import (
     ModelReady,
     Outcome,
 )
+from lsp_server.client import Client
 
 logger = logging.getLogger(__name__)
 _KEPT = 20
@@ -76,6 +80,13 @@ class Story:
         parts.append("\n".join(self._how(outcome)))
         return "\n\n".join(parts) + "\n"
 
+    def account(self, outcome: Outcome) -> str:
+        """What became of a run that passed: its proof, the edit, and all that was tried."""
+        parts = [f"# Greenfinch: `{self._label}` is implemented", outcome.proof + notes(outcome)]
+        parts.append(_fenced(outcome.edit or "", "diff"))
+        parts += ["## What was tried", "\n".join(self._tried()), "## How", "\n".join(self._how(outcome))]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
     def _tried(self) -> list[str]:
         lines = []
         for number, started in sorted(self._started.items()):
@@ -107,6 +118,14 @@ def notes(outcome: Outcome) -> str:
     return left + (f"  Overfit suspect: {outcome.overfit_suspect}." if outcome.overfit_suspect else "")
 
 
+async def show(client: Client, label: str, markdown: str, *, take_focus: bool = True) -> None:
+    """Open a document in the editor, or else put it into the editor's log."""
+    path = await anyio.to_thread.run_sync(save, label, markdown)
+    uri = from_fs_path(str(path)) if path is not None else None
+    if uri is None or not await client.show(uri, take_focus=take_focus):
+        client.log(markdown, MessageType.Info)
+
+
 def save(label: str, markdown: str) -> Path | None:
     """Keep a report in the user's cache, the latest few of them; None if that is not possible."""
     folder = platformdirs.user_cache_path("greenfinch") / "reports"
@@ -122,6 +141,19 @@ def save(label: str, markdown: str) -> Path | None:
         logger.warning("the report could not be kept: %s", error)
         return None
     return path
+
+
+def first_time(subject: str) -> bool:
+    """Whether this user is to be told of `subject` for the first time; remembered from now on."""
+    mark = platformdirs.user_state_path("greenfinch") / "told" / subject
+    try:
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.open("x").close()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        logger.info("told again next time: %s", error)
+    return True
 
 
 def _fenced(text: str, language: str = "") -> str:

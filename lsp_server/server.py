@@ -12,14 +12,17 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
 from engine import version
-from engine.errors import GreenfinchError
-from lsp_server import places
+from lsp_server import commands
 from lsp_server.actions import KINDS, Actions
 from lsp_server.client import Client
 from lsp_server.documents import Documents
-from lsp_server.jobs import Job, Jobs
+from lsp_server.jobs import Jobs
+from lsp_server.lenses import Lenses
+from lsp_server.models import Models
 from lsp_server.protocol import Protocol
 from lsp_server.settings import ClientSettings
+from lsp_server.status import Status
+from lsp_server.targets import Targets
 from lsp_server.work import Worker
 
 if TYPE_CHECKING:
@@ -53,14 +56,28 @@ class GreenfinchServer(LanguageServer):
         self.client = Client(self, client_seconds)
         self.settings = ClientSettings(self.client)
         self.jobs = Jobs(self.client)
+        self._lenses_shown = False
         self.worker = Worker(self)
+        self.models = Models(self)
+        self.status = Status(self)
+        self.targets = Targets(lambda: self.documents)
         self.actions = Actions(self)
+        self.lenses = Lenses(self)
+        self.jobs.on_change = self.status.changed
+        self.settings.on_change = self._settings_changed
 
     @property
     def documents(self) -> Documents:
         workspace = self.workspace
         assert isinstance(workspace, Documents)  # noqa: S101 - put there on `initialize`
         return workspace
+
+    def _settings_changed(self) -> None:
+        self.status.changed()
+        if self.settings.current.code_lens != self._lenses_shown:
+            self._lenses_shown = self.settings.current.code_lens
+            if self.jobs.are_served:
+                self.jobs.background(self.client.refresh_lenses)
 
     def stop(self) -> None:
         """End serving: the loop that reads messages stops, and all jobs with it."""
@@ -76,15 +93,25 @@ def create_server(client_seconds: float = CLIENT_SECONDS) -> GreenfinchServer:
     """A server with all its handlers, ready to be connected to a client."""
     server = GreenfinchServer(client_seconds)
     _register_lifecycle(server)
-    _register_commands(server)
+    commands.register(server)
+    _register_menus(server)
+    return server
 
+
+def _register_menus(server: GreenfinchServer) -> None:
     options = types.CodeActionOptions(code_action_kinds=list(KINDS), resolve_provider=False)
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)
     async def code_action(params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         return await server.actions.listing(params)
 
-    return server
+    @server.feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions(resolve_provider=True))
+    async def code_lens(params: types.CodeLensParams) -> list[types.CodeLens] | None:
+        return await server.lenses.listing(params.text_document.uri)
+
+    @server.feature(types.CODE_LENS_RESOLVE)
+    async def resolve_lens(lens: types.CodeLens) -> types.CodeLens:
+        return await server.lenses.resolved(lens)
 
 
 def _register_lifecycle(server: GreenfinchServer) -> None:
@@ -97,6 +124,7 @@ def _register_lifecycle(server: GreenfinchServer) -> None:
     @server.feature(types.INITIALIZED)
     def initialized(params: types.InitializedParams) -> None:
         server.jobs.background(server.settings.refresh)
+        server.jobs.background(server.status.serve)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
@@ -106,71 +134,10 @@ def _register_lifecycle(server: GreenfinchServer) -> None:
     def cancel_progress(params: types.WorkDoneProgressCancelParams) -> None:
         server.jobs.cancel(token=params.token)
 
+    @server.feature("greenfinch/trust")
+    def trust(params: Any) -> None:
+        server.settings.trust(getattr(params, "trusted", None) is True)
+
     @server.feature(types.SHUTDOWN)
     async def shutdown(params: Any) -> None:
         await server.jobs.cancel_all(_SHUTDOWN_SECONDS)
-
-
-def _register_commands(server: GreenfinchServer) -> None:
-    """Every command answers at once, with a job's id where it starts one; some clients block until it does."""
-
-    def started(job: Job) -> dict[str, Any]:
-        return {"job": job.id}
-
-    def refused(error: GreenfinchError) -> dict[str, Any]:
-        server.client.tell(str(error), types.MessageType.Warning)
-        return {"job": None, "reason": str(error)}
-
-    @server.command("greenfinch.implement")
-    def implement(*arguments: Any) -> dict[str, Any]:
-        try:
-            return started(server.worker.implement(places.from_arguments(server.documents, arguments)))
-        except GreenfinchError as error:
-            return refused(error)
-
-    @server.command("greenfinch.reapply")
-    def reapply(*arguments: Any) -> dict[str, Any]:
-        try:
-            return started(server.worker.reapply(places.from_arguments(server.documents, arguments)))
-        except GreenfinchError as error:
-            return refused(error)
-
-    @server.command("greenfinch.pullModel")
-    def pull_model(*arguments: Any) -> dict[str, Any]:
-        try:
-            return started(server.worker.pull(_given(arguments).get("model")))
-        except GreenfinchError as error:
-            return refused(error)
-
-    @server.command("greenfinch.cancel")
-    def cancel(*arguments: Any) -> dict[str, Any]:
-        given = _given(arguments)
-        try:
-            if "job" in given:
-                jobs = server.jobs.cancel(job_id=str(given["job"]))
-            elif given:
-                jobs = server.jobs.cancel(key=places.from_arguments(server.documents, arguments).key)
-            else:
-                jobs = server.jobs.cancel()
-        except GreenfinchError as error:
-            return {"cancelled": [], "reason": str(error)}
-        return {"cancelled": [job.id for job in jobs]}
-
-    @server.command("greenfinch.status")
-    def status(*arguments: Any) -> dict[str, Any]:
-        return {"version": version(), "jobs": [job.as_json() for job in server.jobs.all()]}
-
-    @server.command("greenfinch.showReport")
-    def show_report(*arguments: Any) -> dict[str, Any]:
-        job_id = _given(arguments).get("job")
-        job = server.jobs.find(None if job_id is None else str(job_id))
-        if job is None or not job.report:
-            message = "There is no report: nothing was tried in vain." if job is None else f"{job.label}: {job.message}"
-            server.client.tell(message)
-            return {"job": job.id if job else None, "report": ""}
-        server.jobs.background(lambda: server.worker.show(job))
-        return {"job": job.id, "report": job.report}
-
-
-def _given(arguments: tuple[Any, ...]) -> dict[str, Any]:
-    return dict(arguments[0]) if arguments and isinstance(arguments[0], dict) else {}

@@ -7,7 +7,7 @@ A name or value that cannot be used is told to the user once, and the rest count
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -19,7 +19,8 @@ from lsp_server.client import Client
 
 SECTION = "greenfinch"
 _READY_SECONDS = 2.0
-_EDITORS_OWN = {"trace"}  # VS Code keeps the client library's tracing in the server's section
+# VS Code keeps the extension's own settings in the server's section; the others are initializationOptions only.
+_EDITORS_OWN = {"trace", "server", "python_hint", "status_notifications", "trusted"}
 
 
 class ClientSettings:
@@ -28,6 +29,9 @@ class ClientSettings:
     Attributes:
         current: what the next job runs with.
         python_hint: the interpreter that the editor has chosen for the workspace, or empty.
+        trusted: whether code of the workspace may be run.
+        wants_status: whether the client asked for `greenfinch/status`.
+        on_change: called when any of these may have changed.
     """
 
     def __init__(self, client: Client) -> None:
@@ -40,6 +44,9 @@ class ClientSettings:
         self._fetching = anyio.Lock()
         self.current = self._base
         self.python_hint = ""
+        self.trusted = True
+        self.wants_status = False
+        self.on_change: Callable[[], None] = lambda: None
 
     def start(self, options: Any) -> None:
         """Take the user's own settings and the client's initializationOptions; nothing is sent yet."""
@@ -50,7 +57,14 @@ class ClientSettings:
         values = _section(options)
         self._options = _mapping(options) if values is None else values
         self.python_hint = str(self._options.get("python_hint") or "")
+        self.trusted = self._options.get("trusted") is not False
+        self.wants_status = self._options.get("status_notifications") is True
         self._merge()
+
+    def trust(self, trusted: bool) -> None:
+        """The user has said whether code of the workspace may be run."""
+        self.trusted = trusted
+        self.on_change()
 
     async def refresh(self) -> None:
         """Ask the client for its configuration, and for word when that changes."""
@@ -76,6 +90,11 @@ class ClientSettings:
                 pass
         return self.current
 
+    async def hint_for(self, scope: str) -> str:
+        """The interpreter that the editor has chosen for a folder, by its uri; or else for the workspace, or empty."""
+        answer = await self._client.configuration("python", scope=scope)
+        return (_interpreter(_mapping(answer[0])) if answer else "") or self.python_hint
+
     async def _fetch(self) -> None:
         async with self._fetching:
             answer = await self._client.configuration(SECTION, "python")
@@ -84,27 +103,31 @@ class ClientSettings:
         own, python = (_mapping(values) for values in answer)
         if own:
             self._configuration = own
-        hint = python.get("defaultInterpreterPath") or python.get("pythonPath")
-        if isinstance(hint, str) and hint and hint != "python":
-            self.python_hint = hint
+        self.python_hint = _interpreter(python) or self.python_hint
         self._merge()
 
     def _merge(self) -> None:
         settings = self._base
         for source, layer in (("initializationOptions", self._options), ("configuration", self._configuration)):
             for name, value in layer.items():
-                if name in _EDITORS_OWN or name == "python_hint":
+                if name in _EDITORS_OWN:
                     continue
                 try:
                     settings = settings.updated({name: value}, source=f"{SECTION} ({source})")
                 except ConfigError as error:
                     self._warn(error)
         self.current = settings
+        self.on_change()
 
     def _warn(self, error: ConfigError) -> None:
         if str(error) not in self._told:
             self._told.add(str(error))
             self._client.tell(str(error), MessageType.Warning)
+
+
+def _interpreter(python: Mapping[str, Any]) -> str:
+    hint = python.get("defaultInterpreterPath") or python.get("pythonPath")
+    return hint if isinstance(hint, str) and hint != "python" else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

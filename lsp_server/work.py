@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from attrs import frozen
 from lsprotocol.types import MessageType
+from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path
 
+from engine.config import SANDBOX_LEVELS
 from engine.errors import GenerationError, StaleTargetError
-from engine.events import Outcome
+from engine.events import Event, JudgeFound, ModelReady, Outcome
 from engine.languages.base import Solution
 from lsp_server import edits, reports
+from lsp_server.client import Applied
+from lsp_server.documents import Document
 from lsp_server.jobs import Job, JobRefusedError, cause_of
 from lsp_server.places import Place
 from lsp_server.progress import Narrator
@@ -26,11 +30,8 @@ if TYPE_CHECKING:
 
 Stream = AbstractAsyncContextManager[Any]
 _CLOSE_SECONDS = 5.0
+UNTRUSTED = "This workspace is not trusted, and tests would run its code."
 _AGAIN = "A code action there verifies it on the text as it is now, and applies it."
-
-
-class _PullEndedError(Exception):
-    """Raised into a pull whose job was cancelled."""
 
 
 @frozen
@@ -59,7 +60,7 @@ class Worker:
         Raises:
             JobRefusedError: a job is at work there.
         """
-        return self._start(place, lambda engine, request: engine.implement(request))
+        return self._start(place, lambda engine, request: engine.implement(request), samples=True)
 
     def reapply(self, place: Place) -> Job:
         """Start to confirm the offered winner on the text as it is now, and to apply it.
@@ -72,44 +73,17 @@ class Worker:
             raise JobRefusedError(f"No verified implementation of {place.label} waits to be applied.")
         return self._start(place, lambda engine, request: engine.reapply(request, offer.solution))
 
-    def pull(self, name: str | None) -> Job:
-        """Start to bring a model onto this machine; without a name the one that the settings ask for.
+    def _start(
+        self, place: Place, stream: Callable[[Engine, ImplementRequest], Stream], *, samples: bool = False
+    ) -> Job:
+        if not self._server.settings.trusted:
+            raise JobRefusedError(UNTRUSTED, remedy="Trust it in your editor first.")
 
-        Raises:
-            ModelError: there is no such model.
-            JobRefusedError: it is being pulled.
-        """
-        from engine.models import catalogue
-
-        known = catalogue.load()
-        setting = self._server.settings.current.model
-        entry = known.entry(name or (known.default if setting == "auto" else setting))
-        return self._server.jobs.start(
-            entry.name, ("model", entry.name), f"Greenfinch: pulling {entry.name}", self._pull
-        )
-
-    async def _pull(self, job: Job) -> None:
-        from engine.models.pull import pull
-
-        def progress(done: int, size: int, activity: str) -> None:  # in the worker thread
-            if job.scope.cancel_called:
-                raise _PullEndedError
-            line = f"{done / 1e6:,.0f} of {size / 1e6:,.0f} MB {activity}"
-            anyio.from_thread.run_sync(job.say, line)
-
-        try:
-            await anyio.to_thread.run_sync(lambda: pull(job.label, progress=progress))
-        except _PullEndedError:
-            job.finish("cancelled", "cancelled; what was downloaded is kept")
-            return
-        job.finish("passed", f"The model {job.label} is ready.")
-        self._client.tell(job.message)
-
-    def _start(self, place: Place, stream: Callable[[Engine, ImplementRequest], Stream]) -> Job:
         async def work(job: Job) -> None:
-            await self._work(job, place, stream)
+            if not samples or await self._server.models.ensure(job):
+                await self._work(job, place, stream)
 
-        return self._server.jobs.start(place.label, place.key, f"Greenfinch: {place.label}", work)
+        return self._server.jobs.start(place.label, place.key, f"Greenfinch: {place.label}", work, is_run=True)
 
     async def _work(self, job: Job, place: Place, stream: Callable[[Engine, ImplementRequest], Stream]) -> None:
         story = reports.Story(place.label)
@@ -120,6 +94,7 @@ class Worker:
             self._client.tell(f"{place.label}: {error}", MessageType.Warning)
             return
         if outcome.passed:
+            job.account = story.account(outcome)
             await self._apply(job, place, outcome)
         else:
             self._report(job, place, outcome, story)
@@ -136,7 +111,7 @@ class Worker:
             path=place.target.path,
             qualname=place.target.qualname,
             buffers=self._server.documents.buffers,
-            python_hint=self._server.settings.python_hint,
+            python_hint=await self._server.settings.hint_for(from_fs_path(str(place.root)) or ""),
         )
         engine = session.Engine(settings)
         outcome: Outcome | None = None
@@ -144,6 +119,7 @@ class Worker:
             async with stream(engine, request) as events:
                 async for event in events:
                     story.add(event)
+                    self._notice(event)
                     if (line := narrator.line(event)) is not None:
                         job.say(line)
                     if isinstance(event, Outcome):
@@ -157,10 +133,23 @@ class Worker:
             raise GenerationError("The run ended without an outcome.")
         return outcome
 
+    def _notice(self, event: Event) -> None:
+        match event:
+            case ModelReady(info=info):
+                self._server.status.host = info.where
+                self._server.status.changed()
+            case JudgeFound(sandbox=level, sandbox_detail=detail) if level != SANDBOX_LEVELS[0]:
+                if reports.first_time(f"sandbox-{level}"):
+                    told = f"Tests run in a weaker sandbox on this machine ({level}): {detail}."
+                    self._client.tell(f"{told}  `greenfinch doctor` says how to get a better one.", MessageType.Warning)
+
     async def _apply(self, job: Job, place: Place, outcome: Outcome) -> None:
         job.say("applying the edit")
         document = self._server.documents.get_text_document(place.uri)
-        applied = await self._server.jobs.to_its_end(lambda: edits.apply(self._client, document, outcome))
+        if self._server.settings.current.confirm_edit:
+            applied = await self._confirmed(job, document, outcome)
+        else:
+            applied = await self._server.jobs.to_its_end(lambda: edits.apply(self._client, document, outcome))
         if applied is None:
             return  # nobody is left to be told
         if applied.ok:
@@ -174,6 +163,19 @@ class Worker:
         job.finish("not applied", f"Verified, but not applied: {applied.reason}.{reports.notes(outcome)}")
         self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
 
+    async def _confirmed(self, job: Job, document: Document, outcome: Outcome) -> Applied | None:
+        """Apply what the user agrees to, however long that takes: with the editor's preview, or else by asking."""
+        job.say("waiting for you to confirm the edit")
+        if self._client.takes_annotations:
+            return await edits.apply(self._client, document, outcome, confirm=True)
+        await reports.show(self._client, job.label, job.account, take_focus=False)
+        try:
+            if await self._client.ask(f"{outcome.proof}: apply it?", "Apply", "Discard") != "Apply":
+                return Applied(False, "you did not confirm it")
+        except JsonRpcException:
+            return Applied(False, "this editor cannot ask you; unset confirm_edit")
+        return await self._server.jobs.to_its_end(lambda: edits.apply(self._client, document, outcome))
+
     def _report(self, job: Job, place: Place, outcome: Outcome, story: reports.Story) -> None:
         if outcome.solution is not None:  # it passed, and then its target changed under it
             self.offers[place.key] = Offer(outcome.solution, outcome.proof or "it passed before the text changed")
@@ -181,14 +183,7 @@ class Worker:
             self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
             return
         self.offers.pop(place.key, None)  # what was offered, if this was it, does not pass any more
-        job.report = story.markdown(outcome)
+        job.report = job.account = story.markdown(outcome)
         job.finish("not passed", story.summary(outcome))
         self._client.tell(job.message, MessageType.Warning)
-        self._server.jobs.background(lambda: self.show(job, take_focus=False))
-
-    async def show(self, job: Job, *, take_focus: bool = True) -> None:
-        """Open a job's report in the editor, or else put it into the editor's log."""
-        path = await anyio.to_thread.run_sync(reports.save, job.label, job.report)
-        uri = from_fs_path(str(path)) if path is not None else None
-        if uri is None or not await self._client.show(uri, take_focus=take_focus):
-            self._client.log(job.report, MessageType.Info)
+        self._server.jobs.background(lambda: reports.show(self._client, job.label, job.report, take_focus=False))

@@ -236,6 +236,7 @@ async def editor(
     options: dict[str, Any] | None = None,
     configuration: dict[str, Any] | None = None,
     arguments: tuple[str, ...] = (),
+    wrapper: tuple[str, ...] = (),
     folders: bool = True,
     name: str = "",
 ) -> AsyncIterator[Editor]:
@@ -253,7 +254,7 @@ async def editor(
     private = {"XDG_CACHE_HOME": str(root.parent / "cache"), "XDG_STATE_HOME": str(root.parent / "state")}
     private |= {"XDG_CONFIG_HOME": str(root.parent / "config")}
     config = ClientServerConfig(
-        server_command=[*SERVE, *arguments],
+        server_command=[*wrapper, *SERVE, *arguments],
         client_factory=client_factory,
         server_env={**os.environ, **private, **(environment or {})},
     )

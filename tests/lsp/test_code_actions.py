@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 from lsp.editor import capabilities, editor
+from lsp.projects import STUB
 from lsprotocol import types
 
 from engine.languages.python.source import parse
@@ -110,11 +112,46 @@ async def test_without_the_model_the_offer_is_to_pull_it(project: Path, tmp_path
         assert pull.command.command == "greenfinch.pullModel"
 
 
-async def test_a_client_that_cannot_show_disabled_actions_gets_none(project: Path, script) -> None:
+async def test_a_client_that_cannot_show_disabled_actions_gets_one_that_tells_the_reason(project: Path, script) -> None:
     (project / "lonely.py").write_text("def unheard_of():\n    ...\n")
     plain = capabilities(text_document__code_action__disabled_support=None)
     async with editor(project, plain, environment=script("")) as window:
-        assert await window.actions(window.open("lonely.py"), "def") == []
+        action = await window.action(window.open("lonely.py"), "def", f"{GENERATE}: not possible, why?")
+        assert action.disabled is None
+        await window.choose(action)
+        assert any("unheard_of" in message and "test_*.py" in message for message in window.messages)
+
+
+async def test_such_a_client_without_a_model_may_choose_the_action_which_asks(project: Path, tmp_path: Path) -> None:
+    plain = capabilities(text_document__code_action__disabled_support=None)
+    environment = {"GREENFINCH_MODELS": str(tmp_path / "no models")}
+    async with editor(project, plain, environment=environment) as window:
+        generate, pull = await window.actions(window.open("words.py"), "...", [REWRITE])
+        assert (generate.title, generate.command.command) == (GENERATE, "greenfinch.implement")
+        assert pull.title.startswith("Pull the model")
+
+
+async def test_listing_in_a_huge_file_holds_nothing_up_and_outdated_requests_are_dropped(project: Path, script) -> None:
+    huge = STUB + "".join(f"def f{number}(a, b):\n    return a + b\n\n\n" for number in range(5000))
+    async with editor(project, environment=script("")) as window:
+        uri = window.open("words.py", huge)
+        answered: list[str] = []
+
+        async def listing(name: str) -> None:
+            found[name] = await window.actions(uri, "def slugify")
+            answered.append(name)
+
+        found: dict[str, list[types.CodeAction]] = {}
+        async with anyio.create_task_group() as group:
+            for name in ("first", "outdated", "latest"):
+                group.start_soon(listing, name)
+                await anyio.sleep(0.01)
+                if name != "latest":
+                    window.type(uri, "def done", "def  done")
+            await window.run("greenfinch.cancel")
+            answered.append("another request")
+        assert answered[0] == "another request"
+        assert found["latest"] and not found["outdated"]
 
 
 async def test_a_client_without_any_capability_gets_plain_commands(project: Path, script) -> None:
