@@ -208,8 +208,8 @@ async def measure(
     """
     async with AsyncExitStack() as stack:
         kinds: dict[str, _Kind] = {HOST: await stack.enter_async_context(_host(model, threads))}
-        kinds[LOOP] = await stack.enter_async_context(_child("loop", model, threads))
-        kinds[CALLS] = await stack.enter_async_context(_child("calls", model, threads))
+        kinds[LOOP] = await stack.enter_async_context(child("loop", model, threads))
+        kinds[CALLS] = await stack.enter_async_context(child("calls", model, threads))
         if also:
             generator = OpenAIGenerator.remote(Settings(endpoint=also))
             stack.push_async_callback(generator.aclose)
@@ -253,12 +253,13 @@ async def _answers(generator: OpenAIGenerator) -> bool:
 
 
 @asynccontextmanager
-async def _child(kind: str, model: ModelFile, threads: int) -> AsyncIterator[_Child]:
+async def child(kind: str, model: ModelFile, threads: int) -> AsyncIterator[_Child]:
+    """What the host is compared with, loaded: `loop` or `calls` (see `engine.bench.bare`)."""
     options = [kind, "--model", str(model.path), "--context", str(CONTEXT), "--threads", str(threads)]
     with _process("engine.bench.bare", options) as process:
-        child = _Child(process)
-        await child.ready()
-        yield child
+        made = _Child(process)
+        await made.ready()
+        yield made
 
 
 @contextmanager

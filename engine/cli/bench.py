@@ -22,7 +22,7 @@ from engine.bench.verify import Machine, Measured, measure
 from engine.cli.main import PASSED
 from engine.config import STRATEGIES, Settings
 from engine.errors import ConfigError
-from engine.host.cpus import usable_cores
+from engine.machine.cpus import usable_cores
 from engine.models import store
 from engine.verification.interpreter import probe
 

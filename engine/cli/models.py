@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.optimise import optimise
 from engine.models import catalogue, store
 from engine.models.catalogue import ModelEntry
 
@@ -24,7 +25,7 @@ _PLAIN_SECONDS = 5.0
 
 @click.group()
 def models() -> None:
-    """List, pull and verify models."""
+    """List, pull, verify and measure models."""
 
 
 @models.command("list")
@@ -76,6 +77,9 @@ def verify(name: str | None, as_json: bool) -> None:
     if bad:
         click.echo(f"Run `greenfinch models pull {bad[0]}` to replace it.", err=True)
         sys.exit(1)
+
+
+models.add_command(optimise)
 
 
 def pull_and_show(name: str, console: Console) -> store.ModelFile:

@@ -24,8 +24,8 @@ from filelock import FileLock, Timeout
 
 from engine.host.app import create_app
 from engine.host.batcher import SEQUENCES, Batcher
-from engine.host.cpus import usable_cores
 from engine.host.loading import EXIT_CODES, FAILED, load
+from engine.machine.cpus import usable_cores
 
 log = logging.getLogger("greenfinch.host")
 

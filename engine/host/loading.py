@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from engine.host.backend import Backend, BackendError, uses_gpu
-from engine.host.gguf import UnfitModelError, read_header
-from engine.host.memory import MemoryShortError, available_bytes, fitting_context
+from engine.machine.gguf import UnfitModelError, read_header
+from engine.machine.memory import MemoryShortError, available_bytes, fitting_context
 
 log = logging.getLogger("greenfinch.host")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.host.gguf import Header, UnfitModelError, read_header
-from engine.host.memory import MemoryShortError, available_bytes, fitting_context, needed_bytes
+from engine.machine.gguf import Header, UnfitModelError, read_header
+from engine.machine.memory import MemoryShortError, available_bytes, fitting_context, needed_bytes
 
 MB = 1 << 20
 MODEL = Header(

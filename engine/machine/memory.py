@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from engine.host.cgroups import MEMBERSHIP, ROOT, groups, number
-from engine.host.gguf import Header
+from engine.machine.cgroups import MEMBERSHIP, ROOT, groups, number
+from engine.machine.gguf import Header
 
 LEAST_CONTEXT = 1024  # tokens; less holds no prompt with the tests in it
 _CONTEXT_STEP = 256

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.host.cgroups import groups, number
+from engine.machine.cgroups import groups, number
 
 
 def usable_cores() -> int:

@@ -1,0 +1,195 @@
+"""Makes smaller variants of a model and measures each: size, speed, perplexity, and what it solves under the search.
+
+Everything lies in one folder, and what is there is not made or measured again: a bench that was broken off goes on.
+Speed is measured in rounds in which all variants take turns, so that what else the machine does falls on all alike.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import cattrs
+from attrs import define, field, frozen
+
+from engine.bench import host as bench_host
+from engine.bench.problems import Problem
+from engine.bench.runner import Result, run_problems
+from engine.config import Settings
+from engine.errors import ModelError
+from engine.models.quantise import COPY, deep_layers, quantise, source_type
+from engine.models.store import ModelFile
+
+STAGES = ("make", "speed", "perplexity", "solves")
+TEXT = Path(textwrap.__file__)
+"""What perplexity is measured on, unless another text is named: a module of Python's own library."""
+_TOKENS = 48
+_SEED = 0
+
+Say = Callable[[str], None]
+
+
+@frozen
+class Recipe:
+    """How a variant is made.
+
+    Attributes:
+        kind: a type of llama.cpp's, or `COPY`; empty: the source as it is.
+        pruned: layers left out.
+    """
+
+    name: str
+    kind: str = ""
+    pruned: tuple[int, ...] = ()
+
+
+@define
+class Variant:
+    """What is known of one.
+
+    Attributes:
+        tokens_per_second: decoding, by number of candidates at once (as text, for JSON); one figure a round.
+        solved, true_solved: of `problems`; true_solved passes the hidden tests, too.
+    """
+
+    recipe: Recipe
+    size: int = 0
+    tokens_per_second: dict[str, list[float]] = field(factory=dict)
+    perplexity: float | None = None
+    scored_tokens: int = 0
+    results: list[Result] = field(factory=list)
+
+    def rate(self, n: int) -> float | None:
+        """Median of the rounds."""
+        rounds = self.tokens_per_second.get(str(n))
+        return statistics.median(rounds) if rounds else None
+
+    @property
+    def true_solved(self) -> int:
+        return sum(result.true_solved is True for result in self.results)
+
+
+def recipes(source: Path, kinds: Sequence[str], prunings: Sequence[int]) -> list[Recipe]:
+    """The source itself first, then its quantizations, then the prunings, which leave the tensors as they are."""
+    found = [Recipe(f"source ({source_type(source)})")]
+    found += [Recipe(kind, kind) for kind in kinds]
+    return found + [
+        Recipe(f"{count} layer{'s' * (count > 1)} pruned", COPY, deep_layers(source, count)) for count in prunings
+    ]
+
+
+class Bench:
+    """The variants of one model in one folder.
+
+    Args:
+        say: told in a line what goes on.
+    """
+
+    def __init__(self, model: ModelFile, folder: Path, wanted: Sequence[Recipe], *, threads: int, say: Say) -> None:
+        self.model = model
+        self._folder = folder
+        self._threads = threads
+        self._say = say
+        self._file = folder / "variants.json"
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = {variant.recipe: variant for variant in self._kept()}
+        self.variants = [kept.get(recipe, Variant(recipe)) for recipe in wanted]
+
+    def make(self) -> None:
+        """Stage `make`."""
+        for variant in self.variants:
+            path = self.path(variant)
+            if not path.is_file():
+                self._say(f"making {variant.recipe.name}")
+                quantise(self.model.path, path, variant.recipe.kind, pruned=variant.recipe.pruned)
+            variant.size = path.stat().st_size
+        self._keep()
+
+    async def speed(self, sizes: Sequence[int], rounds: int) -> None:
+        """Stage `speed`: decoding alone, llama.cpp without a host (see `engine.bench.bare`)."""
+        lacking = [v for v in self.variants if any(len(v.tokens_per_second.get(str(n), ())) < rounds for n in sizes)]
+        for turn in range(rounds if lacking else 0):
+            for variant in lacking if turn % 2 else reversed(lacking):
+                self._say(f"speed of {variant.recipe.name}, round {turn + 1} of {rounds}")
+                of = ModelFile(self.path(variant), variant.recipe.name, None)
+                async with bench_host.child("loop", of, self._threads) as process:
+                    await process.run(1, 4)
+                    for n in sizes:
+                        timed = await process.run(n, _TOKENS)
+                        variant.tokens_per_second.setdefault(str(n), []).append(round(timed.rate, 2))
+        self._keep()
+
+    def perplexity(self, text: Path, windows: int) -> None:
+        """Stage `perplexity`."""
+        for variant in self.variants:
+            if variant.perplexity is None:
+                self._say(f"perplexity of {variant.recipe.name}")
+                told = self._ask("engine.bench.perplexity", variant, "--text", str(text), "--windows", str(windows))
+                variant.perplexity, variant.scored_tokens = told["perplexity"], told["tokens"]
+                self._keep()
+
+    async def solves(self, problems: Sequence[Problem], settings: Settings) -> None:
+        """Stage `solves`: the whole search on every problem, with the variant as its model."""
+        for variant in self.variants:
+            self._say(f"problems with {variant.recipe.name}")
+
+            def report(result: Result, variant: Variant = variant) -> None:
+                variant.results.append(result)
+                self._keep()
+
+            done = frozenset((result.id, result.strategy, result.seed) for result in variant.results)
+            with_it = attrs.evolve(settings, model=str(self.path(variant)), host_idle_minutes=0.0)
+            await run_problems(problems, [settings.strategy], with_it, [_SEED], report, done=done)
+
+    def path(self, variant: Variant) -> Path:
+        if not variant.recipe.kind:
+            return self.model.path
+        name = variant.recipe.name.replace(" ", "-").lower()
+        return self._folder / f"{self.model.path.stem}.{name}.gguf"
+
+    def _ask(self, module: str, variant: Variant, *arguments: str) -> dict[str, Any]:
+        command = [sys.executable, "-P", "-m", module, "--model", str(self.path(variant)), *arguments]
+        done = subprocess.run(  # noqa: S603 - our own modules
+            [*command, "--threads", str(self._threads)], capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode:
+            raise ModelError(f"{variant.recipe.name} could not be measured: {done.stderr.strip()[-300:]}")
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    def _kept(self) -> Iterator[Variant]:
+        if self._file.is_file():
+            yield from cattrs.structure(json.loads(self._file.read_text("utf-8")), list[Variant])
+
+    def _keep(self) -> None:
+        partial = self._file.with_suffix(".partial")
+        partial.write_text(json.dumps([attrs.asdict(variant) for variant in self.variants], indent=1), "utf-8")
+        partial.replace(self._file)
+
+
+def summary(variants: Sequence[Variant]) -> Iterator[Mapping[str, Any]]:
+    """One row a variant, for tables and JSON."""
+    for variant in variants:
+        energy = sum(result.energy_wh for result in variant.results)
+        labels = sorted({result.energy_label for result in variant.results if result.energy_label})
+        yield {
+            "variant": variant.recipe.name,
+            "layers_left_out": list(variant.recipe.pruned),
+            "megabytes": round(variant.size / 1e6),
+            "tokens_per_second": {n: variant.rate(int(n)) for n in variant.tokens_per_second},
+            "perplexity": variant.perplexity,
+            "problems": len(variant.results),
+            "solved": sum(result.solved for result in variant.results),
+            "true_solved": variant.true_solved,
+            "seconds": round(sum(result.seconds for result in variant.results), 1),
+            "energy_wh": round(energy, 4),
+            "energy_label": ", ".join(labels),
+            "wh_per_true_solve": round(energy / variant.true_solved, 4) if variant.true_solved else None,
+        }

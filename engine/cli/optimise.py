@@ -1,0 +1,89 @@
+"""`greenfinch models optimise`: smaller files from a model, each measured: is it worth it?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import anyio
+import click
+
+from engine.config import STRATEGIES, Settings
+
+KINDS = "Q8_0,Q5_K_M,Q4_0,Q3_K_M,Q2_K"
+PRUNINGS = "2,4"
+
+
+@click.command()
+@click.argument("name")
+@click.option("--types", "kinds", default=KINDS, show_default=True, help="Quantizations to make, with commas.")
+@click.option("--prune", "prunings", default=PRUNINGS, show_default=True,
+              help="How many layers to leave out, with commas: one variant each.")  # fmt: skip
+@click.option("--n", "sizes", default="1,4", show_default=True, help="Candidates decoded at once, with commas.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Of the speed measurement.")
+@click.option("--text", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Text for the perplexity; by default a module of Python's own library.")  # fmt: skip
+@click.option(
+    "--windows", type=click.IntRange(min=1), default=6, show_default=True, help="Of 512 tokens, of that text."
+)
+@click.option("--problems", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Problem set for true solves (see `bench run`); without one they are left out.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many problems.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="Budget of one problem.")
+@click.option("--strategy", type=click.Choice(STRATEGIES), help="How they are searched.")
+@click.option("--stage", "stages", multiple=True, help="Only this stage: make, speed, perplexity or solves.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
+              help="Folder for the files and figures; what it already holds is not done again.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a variant.")
+def optimise(
+    name: str, kinds: str, prunings: str, sizes: str, rounds: int, text: Path | None, windows: int,
+    problems: Path | None, limit: int | None, seconds: float | None, strategy: str | None, stages: tuple[str, ...],
+    out: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Make smaller files from the model NAME and measure size, speed, perplexity and true solves of each.
+
+    The report and the plot are OUT/report.md and OUT/plot.svg.  No variant is better than the file it is made from.
+    """
+    from engine.bench.host import Machine
+    from engine.bench.optimising import page, plot
+    from engine.bench.problems import load_problems
+    from engine.bench.variants import STAGES, TEXT, Bench, recipes, summary
+    from engine.machine.cpus import usable_cores
+    from engine.models import store
+
+    settings = Settings.load().updated(
+        {"budget_seconds": seconds, "strategy": strategy, "python": sys.executable}, source="command line"
+    )
+    model = store.resolve(name)
+    threads = settings.threads or usable_cores()
+    numbers = [int(n) for n in sizes.split(",")]
+    wanted = recipes(model.path, [k for k in kinds.split(",") if k], [int(n) for n in prunings.split(",") if n])
+    bench = Bench(model, out, wanted, threads=threads, say=lambda line: click.echo(line, err=True))
+    chosen = load_problems(problems)[:limit] if problems else []
+    wanted_stages = stages or STAGES
+    if "make" in wanted_stages:
+        bench.make()
+    if "speed" in wanted_stages:
+        anyio.run(bench.speed, numbers, rounds)
+    if "perplexity" in wanted_stages:
+        bench.perplexity(text or TEXT, windows)
+    if "solves" in wanted_stages and chosen:
+        anyio.run(bench.solves, chosen, settings)
+    if as_json:
+        for row in summary(bench.variants):
+            click.echo(json.dumps(row))
+    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {sizes} --out OUT"
+    set_name = problems.name.split(".")[0] if problems else ""
+    if problems:
+        command += f" --problems {set_name} --limit {len(chosen)} --seconds {settings.budget_seconds:g}"
+    report = page(
+        Machine.of(model, threads), bench.variants, text=(text or TEXT).name,
+        problems=f"{set_name}, the first {len(chosen)}" if chosen and bench.variants[0].results else "",
+        command=command,
+    )  # fmt: skip
+    (out / "report.md").write_text(report, "utf-8")
+    if all(variant.perplexity is not None and variant.rate(numbers[0]) for variant in bench.variants):
+        plot(bench.variants, out / "plot.svg", numbers[0])
+    if not as_json:
+        click.echo(report, nl=False)
