@@ -24,7 +24,6 @@ from collections.abc import Callable
 from attrs import define
 
 from engine.host.backend import Backend, BackendError, Sampler
-from engine.host.cpus import usable_cores
 from engine.host.governor import ThreadGovernor
 from engine.host.kv import KVCache, Sequence, common_prefix
 from engine.host.loading import FAILED
@@ -32,6 +31,7 @@ from engine.host.others import OthersLoad
 from engine.host.run import Run
 from engine.host.samples import Chunk, Sample, Stats
 from engine.host.text import TextStream
+from engine.machine.cpus import usable_cores
 
 log = logging.getLogger("greenfinch.host")
 
