@@ -142,6 +142,9 @@ class Settings:
         least=0,
     )
     currency: str = _setting("EUR", "Currency of that price.")
+    records_mb: float = _setting(
+        200.0, "Megabytes that the records of all runs may take together; the oldest make room.", least=1
+    )
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ class Run:
         snapshot = Snapshot.take(self._request)
         self._base = snapshot.text
         self._target = language.target_named(self._path, snapshot.text, self._request.qualname)
-        self._recorder = Recorder(self._id, secret_variables=[self._settings.endpoint_key_env])
+        limit = int(self._settings.records_mb * 1e6)
+        self._recorder = Recorder(self._id, secret_variables=[self._settings.endpoint_key_env], limit=limit)
         self._recorder.write(
             header(
                 self._id,

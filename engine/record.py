@@ -180,6 +180,8 @@ class RunSummary:
         started: as ISO 8601, UTC.
         passed: None without an outcome: the run was refused or cancelled, goes on, or was broken off.
         result: the proof, or why there is no winner or no outcome.
+        root: the project's folder, `~` for the home folder.
+        energy_wh: None without an outcome; cost: money for it, where a price was set.
     """
 
     run: str
@@ -188,14 +190,27 @@ class RunSummary:
     target: str
     passed: bool | None
     result: str
+    root: str = ""
+    energy_wh: float | None = None
+    energy_label: str = ""
+    cost: float | None = None
+    currency: str = ""
 
 
-def list_runs(limit: int = 0) -> tuple[RunSummary, ...]:
-    """The `limit` newest runs with a record (0: all), the newest first.
+def list_runs(limit: int = 0, project: Path | None = None) -> tuple[RunSummary, ...]:
+    """The `limit` newest runs with a record (0: all), the newest first; those of one project's folder, if it is named.
 
     Only the first and the last line of each record are read.
     """
-    return tuple(_summary(path) for path in _records()[-limit:][::-1])
+    found: list[RunSummary] = []
+    wanted = None if project is None else Redactor({})(str(project.resolve()))
+    for path in reversed(_records()):
+        summary = _summary(path)
+        if wanted is None or summary.root == wanted or summary.root.startswith(f"{wanted.rstrip('/')}/"):
+            found.append(summary)
+            if len(found) == limit:
+                break
+    return tuple(found)
 
 
 def load_run(run: str) -> list[dict[str, Any]]:
@@ -226,12 +241,16 @@ def _summary(path: Path) -> RunSummary:
     started = str(first.get("started", ""))
     target = first.get("target") or {}
     where = f"{target.get('path', '?')}:{target.get('qualname', '')}".removesuffix(":")
+    root = str(target.get("root") or "")
     if last.get("event") != "outcome":
         endings = {"error": f"refused: {last.get('what', '?')}", "cancelled": "cancelled"}
         result = endings.get(str(last.get("event")), "no outcome")
-        return RunSummary(path.stem, path, started, where, None, result)
+        return RunSummary(path.stem, path, started, where, None, result, root)
     passed = bool(last.get("passed"))
-    return RunSummary(path.stem, path, started, where, passed, str(last.get("proof" if passed else "reason", "")))
+    result = str(last.get("proof" if passed else "reason", ""))
+    energy, label = last.get("energy_wh"), str(last.get("energy_label", ""))
+    cost, currency = last.get("cost"), str(last.get("currency", ""))
+    return RunSummary(path.stem, path, started, where, passed, result, root, energy, label, cost, currency)
 
 
 def _ends(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -276,4 +295,5 @@ def _make_room(limit: int) -> None:
         if total <= limit * 0.9:
             return
         path.unlink(missing_ok=True)
+        path.with_suffix(".html").unlink(missing_ok=True)  # the page that was made of it
         total -= size

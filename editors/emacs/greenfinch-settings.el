@@ -235,6 +235,13 @@ Currency of that price."
   :type 'string
   :group 'greenfinch)
 
+(defcustom greenfinch-records-mb 200.0
+  "Setting records_mb of the server.
+Megabytes that the records of all runs may take together; the oldest make
+room."
+  :type 'number
+  :group 'greenfinch)
+
 (defconst greenfinch-settings--all
   '((:model greenfinch-model string)
     (:endpoint greenfinch-endpoint string)
@@ -268,7 +275,8 @@ Currency of that price."
     (:cpu_watts greenfinch-cpu-watts number)
     (:gpu_watts greenfinch-gpu-watts number)
     (:price_per_kwh greenfinch-price-per-kwh number)
-    (:currency greenfinch-currency string))
+    (:currency greenfinch-currency string)
+    (:records_mb greenfinch-records-mb number))
   "All settings of the server: name there, variable here, kind of value.")
 
 ;; settings: end

@@ -11,7 +11,7 @@ import click
 
 from engine.config import STRATEGIES, Settings
 
-KINDS = "Q8_0,Q5_K_M,Q4_0,Q3_K_M,Q2_K"
+KINDS = "Q8_0,Q4_0,Q3_K_M,Q2_K"
 PRUNINGS = "2,4"
 
 
@@ -25,12 +25,13 @@ PRUNINGS = "2,4"
 @click.option("--text", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Text for the perplexity; by default a module of Python's own library.")  # fmt: skip
 @click.option(
-    "--windows", type=click.IntRange(min=1), default=6, show_default=True, help="Of 512 tokens, of that text."
+    "--windows", type=click.IntRange(min=1), default=4, show_default=True, help="Of 512 tokens, of that text."
 )
 @click.option("--problems", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Problem set for true solves (see `bench run`); without one they are left out.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many problems.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Budget of one problem.")
+@click.option("--candidates", type=click.IntRange(min=1), help="Candidates of one problem, at most.")
 @click.option("--strategy", type=click.Choice(STRATEGIES), help="How they are searched.")
 @click.option("--stage", "stages", multiple=True, help="Only this stage: make, speed, perplexity or solves.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True,
@@ -38,7 +39,8 @@ PRUNINGS = "2,4"
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a variant.")
 def optimise(
     name: str, kinds: str, prunings: str, sizes: str, rounds: int, text: Path | None, windows: int,
-    problems: Path | None, limit: int | None, seconds: float | None, strategy: str | None, stages: tuple[str, ...],
+    problems: Path | None, limit: int | None, seconds: float | None, candidates: int | None, strategy: str | None,
+    stages: tuple[str, ...],
     out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Make smaller files from the model NAME and measure size, speed, perplexity and true solves of each.
@@ -52,9 +54,8 @@ def optimise(
     from engine.machine.cpus import usable_cores
     from engine.models import store
 
-    settings = Settings.load().updated(
-        {"budget_seconds": seconds, "strategy": strategy, "python": sys.executable}, source="command line"
-    )
+    options = {"budget_seconds": seconds, "candidates": candidates, "strategy": strategy, "python": sys.executable}
+    settings = Settings.load().updated(options, source="command line")
     model = store.resolve(name)
     threads = settings.threads or usable_cores()
     numbers = [int(n) for n in sizes.split(",")]
@@ -77,6 +78,7 @@ def optimise(
     set_name = problems.name.split(".")[0] if problems else ""
     if problems:
         command += f" --problems {set_name} --limit {len(chosen)} --seconds {settings.budget_seconds:g}"
+        command += f" --candidates {settings.candidates}"
     report = page(
         Machine.of(model, threads), bench.variants, text=(text or TEXT).name,
         problems=f"{set_name}, the first {len(chosen)}" if chosen and bench.variants[0].results else "",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import webbrowser
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,10 +24,12 @@ def runs() -> None:
 @runs.command("list")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
               help="At most so many; 0 for all.")  # fmt: skip
+@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Only runs in this project's folder.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def list_(limit: int, as_json: bool) -> None:
-    """List the runs, the newest first."""
-    summaries = record.list_runs(limit)
+def list_(limit: int, project: Path | None, as_json: bool) -> None:
+    """List the runs, the newest first, and what they took together."""
+    summaries = record.list_runs(limit, project)
     if as_json:
         for summary in summaries:
             click.echo(json.dumps(attrs.asdict(summary) | {"path": str(summary.path)}))
@@ -34,6 +39,25 @@ def list_(limit: int, as_json: bool) -> None:
     for summary in summaries:
         mark = {True: "passed", False: "failed", None: "-"}[summary.passed]
         click.echo(f"{summary.run}  {mark:6}  {summary.target}  {summary.result}")
+    if total := _total(summaries):
+        click.echo(total, err=True)
+
+
+def _total(summaries: Sequence[record.RunSummary]) -> str:
+    """What the runs took together, in one line; empty if none came to an outcome."""
+    ended = [summary for summary in summaries if summary.energy_wh is not None]
+    if not ended:
+        return ""
+    passed = sum(summary.passed is True for summary in ended)
+    energy = sum(summary.energy_wh or 0.0 for summary in ended)
+    labels = ", ".join(sorted({summary.energy_label for summary in ended}))
+    line = f"{counted(len(ended), 'run')} with an outcome, {passed} passed: {energy:.3g} Wh ({labels})"
+    if passed:
+        line += f", {energy / passed:.3g} Wh per verified edit"
+    for currency in sorted({summary.currency for summary in ended if summary.cost is not None}):
+        cost = sum(summary.cost or 0.0 for summary in ended if summary.currency == currency)
+        line += f", {cost:.2g} {currency}"
+    return f"{line}."
 
 
 @runs.command()
@@ -43,6 +67,31 @@ def show(run: str, as_json: bool) -> None:
     """Tell what RUN did: a name from `runs list`, the beginning of one, or `last`."""
     for line in map(json.dumps, record.load_run(run)) if as_json else tell(record.load_run(run)):
         click.echo(line)
+
+
+@runs.command()
+@click.argument("run")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the page goes; else beside the record."
+)
+@click.option("--open", "show_it", is_flag=True, help="Open it in the browser.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print what the page tells as one JSON object, and write no page."
+)
+def report(run: str, out: Path | None, show_it: bool, as_json: bool) -> None:
+    """Write RUN as a page to read: one HTML file without scripts that fetches nothing.  Prints where it lies."""
+    from engine.reporting import read_story, render
+
+    story = read_story(record.load_run(run))
+    if as_json:
+        click.echo(json.dumps(attrs.asdict(story)))
+        return
+    page = out or record.folder() / f"{story.run}.html"
+    page.touch(mode=0o600)
+    page.write_text(render(story), "utf-8")
+    click.echo(os.fspath(page))
+    if show_it:
+        webbrowser.open(page.resolve().as_uri())
 
 
 def tell(events: list[dict[str, Any]]) -> Iterator[str]:
@@ -109,6 +158,10 @@ def _ending(last: dict[str, Any]) -> Iterator[str]:
 def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
     cost = f"{outcome['seconds']:.1f} s, {counted(outcome['tokens'], 'token')}"
     cost += f", {outcome['energy_wh']:.3g} Wh ({outcome['energy_label']})"
+    if phases := outcome.get("energy_phases"):
+        cost += f": {', '.join(f'{phase} {wh:.2g}' for phase, wh in phases.items())}"
+    if outcome.get("cost") is not None:
+        cost += f", {outcome['cost']:.2g} {outcome['currency']}"
     best = outcome.get("best") or {}
     if outcome["passed"]:
         yield f"proof    {outcome['proof']}"
