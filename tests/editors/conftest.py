@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def editor_home() -> Callable[[str], Path]:
     """Gives the folder that an editor is installed in; skips the test where it is not installed."""
 

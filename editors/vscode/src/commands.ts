@@ -3,28 +3,26 @@ import { commands, type Disposable, type ExtensionContext, type LogOutputChannel
 import { examine } from "./doctor";
 import { pullModel } from "./models";
 import type { Pages } from "./pages";
-import type { Interpreters } from "./python";
 import type { Server } from "./server";
 
 export interface Parts {
   context: ExtensionContext;
   server: Server;
-  interpreters: Interpreters;
   pages: Pages;
   log: LogOutputChannel;
 }
 
 /** Register them all; each says by itself what is missing where it cannot do its work. */
-export function registerCommands({ context, server, interpreters, pages, log }: Parts): Disposable[] {
+export function registerCommands({ context, server, pages, log }: Parts): Disposable[] {
   const all: Record<string, () => Promise<unknown>> = {
     implement: () => implement(server),
     cancel: () => server.execute("greenfinch.cancel"),
-    showLastRun: () => server.execute("greenfinch.showRun"),
+    showLastRun: () => server.execute("greenfinch.showLastRun"),
     showReport: () => server.execute("greenfinch.showReport"),
     pullModel: () => pullModel(server),
     installServer: () => server.install(),
     restartServer: () => server.restart(),
-    doctor: async () => pages.show("Doctor", await examine(context, server, interpreters)),
+    doctor: async () => pages.show("Doctor", await examine(context, server)),
     showLog: async () => log.show(),
   };
   return Object.entries(all).map(([name, run]) => commands.registerCommand(`greenfinch.vscode.${name}`, run));

@@ -1,22 +1,15 @@
 /** The doctor's page: what this editor found, then what the server's own doctor found, each with its remedy. */
-import { type ExtensionContext, version as editorVersion, env, workspace } from "vscode";
-import { run } from "./processes";
-import type { Interpreters } from "./python";
+import { type ExtensionContext, version as editorVersion, env, window, workspace } from "vscode";
+import type { Finding, Job } from "./protocol";
 import type { Server } from "./server";
 
-/** One line of `greenfinch doctor --json`. */
-interface Finding {
-  what: string;
-  ok: boolean;
-  found: string;
-  remedy: string;
-}
-
 const DOCTOR_MILLISECONDS = 60_000;
+const POLL_MILLISECONDS = 200;
 
-export async function examine(context: ExtensionContext, server: Server, interpreters: Interpreters): Promise<string> {
+export async function examine(context: ExtensionContext, server: Server): Promise<string> {
+  const theirs = server.condition.is === "running" ? await serverFindings(server) : [];
   const lines = ["# Greenfinch on this machine", "", "| | | found |", "|---|---|---|"];
-  for (const finding of [...editorFindings(context, server), ...(await serverFindings(server, interpreters))]) {
+  for (const finding of [...editorFindings(context, server), ...theirs]) {
     const mark = finding.ok ? (finding.remedy ? "●" : "✓") : "✗";
     const remedy = finding.remedy ? `<br>→ ${cell(finding.remedy)}` : "";
     lines.push(`| ${mark} | **${finding.what}** | ${cell(finding.found)}${remedy} |`);
@@ -49,22 +42,25 @@ function editorFindings(context: ExtensionContext, { condition }: Server): Findi
   ];
 }
 
-/** Asked of the program itself, not of the server that runs, so that a server which hangs can be examined, too. */
-async function serverFindings({ condition }: Server, interpreters: Interpreters): Promise<Finding[]> {
-  if (condition.is !== "running") return [];
-  const folder = workspace.workspaceFolders?.[0]?.uri;
-  const python = await interpreters.of(folder);
-  const args = ["doctor", "--json", ...(folder === undefined ? [] : ["--root", folder.fsPath])];
-  const ended = await run(condition.command.file, args, { timeout: DOCTOR_MILLISECONDS });
-  const findings: Finding[] = [];
-  if (python !== undefined) findings.push({ what: "interpreter in this editor", ok: true, found: python, remedy: "" });
-  try {
-    findings.push(...(JSON.parse(ended.stdout.at(-1) ?? "") as { findings: Finding[] }).findings);
-  } catch {
-    const found = ended.stderr.at(-1) ?? `it ended with ${ended.code ?? ended.signal} and said nothing`;
-    findings.push({ what: "greenfinch doctor", ok: false, found, remedy: "Run it in a terminal." });
+/** The server's job of that name, waited for. */
+async function serverFindings(server: Server): Promise<Finding[]> {
+  const uri = window.activeTextEditor?.document.uri ?? workspace.workspaceFolders?.[0]?.uri;
+  const argument = { show: false, ...(uri && { uri: uri.toString() }) };
+  const started = await server.execute<{ job: string }>("greenfinch.doctor", argument);
+  const end = Date.now() + DOCTOR_MILLISECONDS;
+  while (started !== undefined && Date.now() < end) {
+    const status = await server.execute<{ jobs: Job[] }>("greenfinch.status", { job: started.job });
+    const job = status?.jobs.find((each) => each.job === started.job);
+    if (job === undefined) break;
+    if (job.result) return job.result.findings;
+    if (job.state !== "running") return [missing(job.message)];
+    await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
   }
-  return findings;
+  return [missing("the server did not say")];
+}
+
+function missing(found: string): Finding {
+  return { what: "the rest", ok: false, found, remedy: "Run `greenfinch doctor` in a terminal." };
 }
 
 function cell(text: string): string {

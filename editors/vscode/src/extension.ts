@@ -15,7 +15,7 @@ export function activate(context: ExtensionContext): void {
   const pages = new Pages();
   const environment = new PrivateEnvironment(context, interpreters, log);
   server = new Server(context, environment, interpreters, pages, log);
-  const commands = registerCommands({ context, server, interpreters, pages, log });
+  const commands = registerCommands({ context, server, pages, log });
   context.subscriptions.push(log, interpreters, pages, server, new StatusItem(server), ...commands);
   void server.restart();
 }

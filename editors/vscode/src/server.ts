@@ -18,13 +18,16 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   type ProgressToken,
+  ShowMessageNotification,
   State,
   WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
 import type { PrivateEnvironment } from "./install";
 import { type Command, findCommand, MissingError, ServerProcess } from "./launch";
+import { showMessage } from "./messages";
 import type { Pages } from "./pages";
 import { ProgressNotifications } from "./progress";
+import type { Status } from "./protocol";
 import type { Interpreters } from "./python";
 import { settingsForServer } from "./settings";
 
@@ -49,13 +52,13 @@ export class Server implements Disposable {
   private changing: Promise<void> = Promise.resolve();
   private now: Condition = { is: "starting" };
   private readonly changed = new EventEmitter<Condition>();
-  private readonly notified = new EventEmitter<unknown>();
+  private readonly notified = new EventEmitter<Status>();
+  private said: Status | undefined;
   private readonly progress = new ProgressNotifications((token) => this.cancelProgress(token));
   private readonly subscriptions: Disposable[] = [this.changed, this.notified];
 
   readonly onDidChangeCondition = this.changed.event;
-  /** The server's `greenfinch/status` notifications. */
-  readonly onStatus = this.notified.event;
+  readonly onDidChangeStatus = this.notified.event;
 
   constructor(
     private readonly context: ExtensionContext,
@@ -75,6 +78,11 @@ export class Server implements Disposable {
 
   get condition(): Condition {
     return this.now;
+  }
+
+  /** What the server has said of itself last; undefined until it has. */
+  get status(): Status | undefined {
+    return this.said;
   }
 
   /** Start the server, if it may be started and is there; a server that runs is stopped first. */
@@ -171,7 +179,11 @@ export class Server implements Disposable {
     client.onDidChangeState(({ newState }) => {
       if (newState === State.Running) this.become({ is: "running", command });
     });
-    client.onNotification("greenfinch/status", (status) => this.notified.fire(status));
+    client.onNotification("greenfinch/status", (status: Status) => {
+      this.said = status;
+      this.notified.fire(status);
+    });
+    client.onNotification(ShowMessageNotification.type, (params) => showMessage(params, () => this.said));
     try {
       await client.start();
     } catch (error) {
@@ -185,6 +197,7 @@ export class Server implements Disposable {
     const { client, process } = this;
     this.client = undefined;
     this.process = undefined;
+    this.said = undefined;
     this.progress.clear();
     if (client?.needsStop()) {
       await client.dispose().catch((error: unknown) => this.log.warn(`The server did not stop in order: ${error}`));
@@ -202,6 +215,7 @@ export class Server implements Disposable {
       documentSelector: [{ scheme: "file", language: "python" }],
       outputChannel: this.log,
       traceOutputChannel: this.log,
+      initializationOptions: { status_notifications: true },
       stdioOptions: { stdout: () => {}, stderr: () => {} }, // its process logs what it says
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),

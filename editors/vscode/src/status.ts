@@ -1,28 +1,21 @@
 /** The language status item: model, host, what is running, and the last proof. */
 import { type Command, commands, type Disposable, LanguageStatusSeverity, languages } from "vscode";
+import type { Status } from "./protocol";
 import type { Condition, Server } from "./server";
 
-/** What the server says of itself with `greenfinch/status`; described in lsp_server/README.md. */
-interface Status {
-  model?: string;
-  host?: string;
-  busy?: string[];
-  last?: { label: string; state: string; message: string };
-}
+const NOTHING_YET: Status = { model: "", host: "", busy: [], last: null };
 
 export class StatusItem implements Disposable {
   private readonly item = languages.createLanguageStatusItem("greenfinch", { scheme: "file", language: "python" });
   private readonly subscriptions: Disposable[];
-  private status: Status = {};
 
   constructor(private readonly server: Server) {
     this.item.name = "Greenfinch";
     this.subscriptions = [
       this.item,
       server.onDidChangeCondition(() => this.show()),
-      server.onStatus((status) => {
-        this.status = status as Status;
-        void commands.executeCommand("setContext", "greenfinch.modelReady", Boolean(this.status.model));
+      server.onDidChangeStatus(({ model }) => {
+        void commands.executeCommand("setContext", "greenfinch.modelReady", model !== "");
         this.show();
       }),
     ];
@@ -34,13 +27,12 @@ export class StatusItem implements Disposable {
   }
 
   private show(): void {
-    const { condition } = this.server;
-    if (condition.is === "running") this.showRunning();
+    const { condition, status } = this.server;
+    if (condition.is === "running") this.showRunning(status ?? NOTHING_YET);
     else this.showOther(condition);
   }
 
-  private showRunning(): void {
-    const { model, host, busy = [], last } = this.status;
+  private showRunning({ model, host, busy, last }: Status): void {
     this.item.severity = LanguageStatusSeverity.Information;
     this.item.busy = busy.length > 0;
     this.item.text = model ? `$(sparkle) ${model}` : "$(sparkle) Greenfinch: no model yet";

@@ -1,0 +1,25 @@
+/** What the server sends besides the protocol's own; lsp_server/README.md says what it means. */
+
+/** The notification `greenfinch/status`. */
+export interface Status {
+  model: string;
+  host: string;
+  busy: string[];
+  last: { message: string } | null;
+}
+
+/** One of the jobs in the answer of `greenfinch.status`. */
+export interface Job {
+  job: string;
+  state: string;
+  message: string;
+  result: { findings: Finding[] } | null;
+}
+
+/** One thing that the doctor has looked at. */
+export interface Finding {
+  what: string;
+  ok: boolean;
+  found: string;
+  remedy: string;
+}

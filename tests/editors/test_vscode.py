@@ -1,0 +1,299 @@
+"""Greenfinch in the real VS Code: the packed extension, the real extension host, the real server.
+
+One session plays most scenarios with the scripted generator; others differ in what VS Code is told, or in the model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from editors.vscode.code_server import HERE, VSIX, CodeServer, Seen, pack, stale
+from editors.workspace import SERVER, passes_tests
+from lsp.projects import BAD, GOOD, STUB, TESTS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+GEOMETRY = {
+    "pyproject.toml": '[project]\nname = "geometry"\nversion = "1"\n',
+    "geometry/__init__.py": "",
+    "geometry/units.py": "def unit(value):\n    return int(value)\n",
+    "geometry/area.py": "from geometry.units import unit\n\n\ndef double(value):\n    '''Twice it.'''\n    ...\n",
+    "tests/test_area.py": "from geometry.area import double\n\n\ndef test_double():\n    assert double('3') == 6\n",
+}
+PICTURES = ("light-bulb", "progress", "applied", "report")
+SCRIPTED = (
+    "attach", "listed", "implement", "command", "wholeClass", "cancel", "failing", "unsaved", "secondFolder",
+    "interpreter", "settings", "doctor", "crash",
+)  # fmt: skip
+
+
+def words(root: Path) -> Path:
+    """A project with a module of stubs and its tests."""
+    root.mkdir(parents=True)
+    (root / "pyproject.toml").write_text('[project]\nname = "words"\nversion = "1"\n')
+    (root / "words.py").write_text(STUB)
+    (root / "test_words.py").write_text(TESTS)
+    return root
+
+
+@pytest.fixture(scope="module")
+def code(editor_home: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> CodeServer:
+    """The editor with the packed extension, the probe, and a stand-in for the Python extension."""
+    editor_home("vscode")
+    if changed := stale():
+        pytest.fail(f"{changed} has changed since the extension was packed: `npm run package` in editors/vscode")
+    folder = tmp_path_factory.mktemp("code")
+    editor = CodeServer(folder)
+    editor.put_on_path(Path(SERVER).parent)
+    editor.install(VSIX, *(pack(HERE / part, folder / f"{part}.vsix") for part in ("probe", "python_extension")))
+    return editor
+
+
+@pytest.fixture(scope="module")
+def other_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second environment in which the same packages are found."""
+    folder = tmp_path_factory.mktemp("python") / "other"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "others.pth").write_text(next(path for path in sys.path if path.endswith("site-packages")))
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def project(code: CodeServer) -> Path:
+    return words(code.folder / "projects" / "words")
+
+
+@pytest.fixture(scope="module")
+def geometry(code: CodeServer) -> Path:
+    root = code.folder / "projects" / "geometry"
+    for name, text in GEOMETRY.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+@pytest.fixture(scope="module")
+def scripted(code: CodeServer, project: Path, geometry: Path, other_python: Path) -> Seen:
+    """One session in a workspace of two folders, with a generator that says what each scenario tells it."""
+    workspace = code.folder / "both.code-workspace"
+    workspace.write_text(json.dumps({"folders": [{"path": str(project)}, {"path": str(geometry)}]}))
+    script = code.folder / "scripted" / "script.json"
+    return code.session(
+        "scripted",
+        workspace,
+        scenarios=SCRIPTED,
+        plan={"good": GOOD, "bad": BAD, "otherPython": str(other_python)},
+        environment={"GREENFINCH_SCRIPT": str(script), "GREENFINCH_PROBE_PYTHON": sys.executable},
+    )
+
+
+def scenario(seen: Seen, name: str) -> dict[str, Any]:
+    found = seen.scenarios[name]
+    assert "error" not in found, found["error"]
+    return found
+
+
+def test_the_server_attaches(scripted: Seen) -> None:
+    seen = scenario(scripted, "attach")
+    assert seen["active"] and seen["attached"] and seen["servers"] == 1
+
+
+def test_actions_are_listed_with_their_titles(scripted: Seen) -> None:
+    seen = scenario(scripted, "listed")
+    title, rewrite = "Generate & verify implementation", "refactor.rewrite.greenfinch"
+    assert seen["function"] == [{"title": title, "kind": rewrite}, {"title": title, "kind": "quickfix"}]
+    assert seen["refactor"] == [{"title": title, "kind": rewrite}]
+    assert seen["class"][0]["title"] == "Implement all stubs in this class"
+    assert seen["file"][0]["title"] == "Implement all stubs in this file"
+    assert [action["kind"] for action in seen["done"]] == [rewrite]  # it has a body: nothing to fix
+
+
+def test_a_run_shows_its_progress_and_ends_in_a_text_on_which_the_tests_pass(scripted: Seen, project: Path) -> None:
+    seen = scenario(scripted, "implement")
+    assert seen["end"]["state"] == "passed" and "2/2 tests pass" in seen["end"]["message"]
+    assert any(re.search(r"[1-7]/8 tried, best 1/2 tests", line) for line in seen["end"]["lines"])
+    assert seen["after"] != seen["before"] == seen["saved"]
+    assert not passes_tests(project, {}, "-k", "slugify")
+    assert passes_tests(project, {"words.py": seen["after"]}, "-k", "slugify")
+    assert scripted.toast("slugify: 2/2 tests pass")
+    assert any("Greenfinch: slugify" in text and "Cancel" in text for text in scripted.toasts)
+
+
+def test_a_single_undo_restores_the_text(scripted: Seen) -> None:
+    for name in ("implement", "wholeClass", "unsaved", "secondFolder"):
+        seen = scenario(scripted, name)
+        assert seen["undone"] == seen["before"] != seen["after"]
+
+
+def test_the_command_implements_what_the_cursor_is_on(scripted: Seen) -> None:
+    seen = scenario(scripted, "command")
+    assert seen["end"]["state"] == "passed" and GOOD.strip() in seen["after"]
+
+
+def test_a_whole_class_is_implemented_at_once(scripted: Seen, project: Path) -> None:
+    seen = scenario(scripted, "wholeClass")
+    assert seen["end"]["state"] == "passed"
+    assert passes_tests(project, {"words.py": seen["after"]}, "-k", "box")
+
+
+def test_cancel_stops_the_run_and_changes_nothing(scripted: Seen) -> None:
+    seen = scenario(scripted, "cancel")
+    assert seen["end"]["state"] == "cancelled" and seen["unchanged"]
+    assert set(seen["offered"]) == {"Cancel: slugify"}
+
+
+def test_a_run_in_vain_shows_its_report_beside_the_code(scripted: Seen) -> None:
+    seen = scenario(scripted, "failing")
+    assert seen["end"]["state"] == "not passed" and seen["unchanged"]
+    assert seen["shown"]["view"] == "vscode.markdown.preview.editor"
+    assert "# Greenfinch: `slugify` is as it was" in seen["report"]
+    assert "1/2 tests" in seen["report"] and "test_slugify_joins_words" in seen["report"]
+    assert scripted.toast("slugify: ")
+
+
+def test_unsaved_buffers_are_what_gets_tested(scripted: Seen, project: Path) -> None:
+    seen = scenario(scripted, "unsaved")
+    assert seen["end"]["state"] == "passed" and seen["stillDirty"]
+    assert '"_".join' in seen["after"]  # on the disk's tests the first reply would have passed
+    assert seen["tests"] == TESTS and (project / "words.py").read_text() == STUB
+
+
+def test_the_second_folder_of_a_workspace_has_its_own_tests(scripted: Seen, geometry: Path) -> None:
+    seen = scenario(scripted, "secondFolder")
+    assert seen["end"]["state"] == "passed"
+    assert passes_tests(geometry, {"geometry/area.py": seen["after"]})
+
+
+def test_the_python_extensions_choice_runs_the_tests_and_its_changes_are_heard(
+    scripted: Seen, other_python: Path
+) -> None:
+    seen = scenario(scripted, "interpreter")
+    assert sys.executable in seen["first"] and str(other_python) in seen["second"]
+
+
+def test_a_changed_setting_counts_from_the_next_run_on_and_so_does_its_removal(scripted: Seen) -> None:
+    seen = scenario(scripted, "settings")
+    assert any("/8 tried" in line for line in seen["first"])
+    assert any("/2 tried" in line for line in seen["second"])
+    assert any("/8 tried" in line for line in seen["third"])
+
+
+def test_the_doctor_lists_what_was_found(scripted: Seen) -> None:
+    page = scenario(scripted, "doctor")["page"]
+    for what in ("editor", "workspace trust", "server", "your Python", "sandbox", "model"):
+        assert f"**{what}**" in page
+
+
+def test_a_server_that_crashes_is_started_again_but_not_for_ever(scripted: Seen) -> None:
+    seen = scenario(scripted, "crash")
+    assert len(set(seen["pids"])) == 3 and seen["left"] == 0 and seen["back"]
+    assert "signal SIGKILL" in scripted.toast("is started again")
+    assert "4 times" in scripted.toast("It is not started again")
+
+
+def test_nothing_runs_in_a_workspace_that_is_not_trusted(code: CodeServer, project: Path) -> None:
+    (project / ".vscode").mkdir(exist_ok=True)
+    (project / ".vscode" / "settings.json").write_text('{"greenfinch.server.command": "/bin/true"}')
+    try:
+        session = code.session("untrusted", project, scenarios=("untrusted",), trusted=False)
+    finally:
+        shutil.rmtree(project / ".vscode")
+    seen = scenario(session, "untrusted")
+    assert seen["active"] and not seen["trusted"]
+    assert seen["servers"] == 0 and seen["actions"] == 0 and seen["commands"] == []
+    assert seen["command"] == ""  # what a checkout says about programs does not count
+    assert "Manage Workspace Trust" in session.toast("Trust the workspace to use it")
+
+
+def test_without_a_server_it_is_installed_into_a_private_environment_and_works(code: CodeServer, project: Path) -> None:
+    code.put_on_path()
+    try:
+        session = code.session(
+            "install",
+            project,
+            scenarios=("install",),
+            plan={"good": GOOD},
+            page={"clicks": [{"toast": "server is not installed", "button": "Install"}]},
+            environment={
+                "GREENFINCH_SCRIPT": str(code.folder / "install" / "script.json"),
+                "GREENFINCH_PROBE_PYTHON": sys.executable,
+            },
+            seconds=500,
+        )
+    finally:
+        code.put_on_path(Path(SERVER).parent)
+    seen = scenario(session, "install")
+    private = code.folder / "data" / "User" / "globalStorage" / "greenfinch.greenfinch" / "server"
+    assert str(private / "bin" / "greenfinch") in seen["running"]
+    assert seen["end"]["state"] == "passed" and GOOD.strip() in seen["after"]
+    assert session.toast("making an environment") and session.toast("installing packages")
+    assert session.toast("Greenfinch is ready")
+
+
+@pytest.mark.model
+@pytest.mark.usefixtures("small_model")
+def test_the_real_model_implements_a_function(code: CodeServer, project: Path, tmp_path: Path) -> None:
+    recorded = tmp_path / "initialize.json"
+    command = tmp_path / "greenfinch"
+    recorder = HERE.parent / "recorder.py"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{recorder}" "{recorded}" "{SERVER}" "$@"\n')
+    command.chmod(0o755)
+    session = code.session(
+        "real",
+        project,
+        scenarios=("realModel",),
+        environment={"GREENFINCH_PROBE_PYTHON": sys.executable},
+        settings={
+            "greenfinch.server.command": str(command),
+            "greenfinch.model": "qwen2.5-coder-0.5b",
+            "greenfinch.budget_seconds": 200,
+            "greenfinch.host_idle_minutes": 0.1,
+        },
+        seconds=300,
+    )
+    seen = scenario(session, "realModel")
+    assert seen["end"]["state"] == "passed", seen["end"]
+    assert passes_tests(project, {"words.py": seen["after"]}, "-k", "slugify")
+    assert seen["undone"] == seen["before"]
+    profile = json.loads((HERE.parents[1] / "lsp" / "profiles" / "vscode.json").read_text())
+    assert json.loads(recorded.read_text())["capabilities"] == profile["capabilities"]
+
+
+def test_a_user_gets_there_by_mouse_and_keyboard(code: CodeServer, project: Path, tmp_path: Path) -> None:
+    pictures = Path(os.environ.get("GREENFINCH_PICTURES") or tmp_path)
+    code.session(
+        "interface",
+        project,
+        page={
+            "script": str(HERE / "user_interface.mjs"),
+            "seen_page": str(tmp_path / "page.json"),
+            "pictures": str(pictures),
+            "good": GOOD,
+            "bad": BAD,
+        },
+        environment={
+            "GREENFINCH_SCRIPT": str(code.folder / "interface" / "script.json"),
+            "GREENFINCH_PROBE_PYTHON": sys.executable,
+        },
+        settings={"breadcrumbs.enabled": False},
+        seconds=500,
+    )
+    seen = json.loads((tmp_path / "page.json").read_text())
+    assert all("Generate & verify implementation" in title for title in seen["titles"])
+    assert re.search(r"[1-7]/8 tried, best 1/2 tests", seen["progress"])
+    assert GOOD.strip() in seen["after"] and GOOD.strip() not in seen["before"]
+    assert seen["undone"] == seen["before"] == seen["cancelled"] == seen["failed"]
+    assert "Refactor..." in seen["menu"] and "Greenfinch: Implement" in seen["menu"]
+    assert "slugify is as it was" in seen["report"] and "Best attempt" in seen["report"]
+    sizes = {name: (pictures / f"vscode-{name}.png").stat().st_size for name in PICTURES}
+    assert all(size < 200_000 for size in sizes.values()), sizes

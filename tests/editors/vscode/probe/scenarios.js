@@ -1,0 +1,208 @@
+// What a user might do with Greenfinch; each scenario returns what it saw.
+const fs = require("node:fs");
+const vscode = require("vscode");
+const { action, actions, choose, ended, file, jobs, open, pause, says, servers, tabs, type, until } = require("./user");
+
+const IMPLEMENT = "Generate & verify implementation";
+const SLUGIFY = "def slugify";
+
+exports.attach = async () => {
+  const { document } = await open("words.py");
+  const listed = await action(document, SLUGIFY, IMPLEMENT);
+  return {
+    editor: `${vscode.env.appName} ${vscode.version}`,
+    active: vscode.extensions.getExtension("greenfinch.greenfinch").isActive,
+    attached: listed !== undefined,
+    servers: servers().length,
+  };
+};
+
+exports.listed = async () => {
+  const { document } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  const described = async (marker, kind) =>
+    (await actions(document, marker, kind)).map(({ title, kind }) => ({ title, kind: kind?.value }));
+  return {
+    function: await described(SLUGIFY),
+    refactor: await described(SLUGIFY, "refactor"),
+    class: await described("class Box"),
+    file: await described('"""Words'),
+    done: await described("return 1"),
+  };
+};
+
+/** A run that passes: its progress, the text, and what one undo makes of it. */
+async function implemented(editing, marker, title) {
+  const { document } = editing;
+  const before = document.getText();
+  const chosen = await action(document, marker, title);
+  const end = await ended(await choose(chosen));
+  const after = document.getText();
+  const saved = fs.readFileSync(document.uri.fsPath, "utf8");
+  await vscode.window.showTextDocument(document);
+  await vscode.commands.executeCommand("undo");
+  await until(() => document.getText() === before, 5);
+  const undone = document.getText();
+  return { before, after, saved, undone, end, label: chosen.title };
+}
+
+exports.implement = async (plan) => {
+  says(plan, plan.bad, { text: plan.good, delay_per_token: 0.15 });
+  return implemented(await open("words.py"), SLUGIFY, IMPLEMENT);
+};
+
+exports.command = async (plan) => {
+  says(plan, plan.good);
+  const { document, editor } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  const at = document.positionAt(document.getText().indexOf(SLUGIFY));
+  editor.selection = new vscode.Selection(at, at);
+  const { job } = await vscode.commands.executeCommand("greenfinch.vscode.implement");
+  const end = await ended(job);
+  const after = document.getText();
+  await vscode.commands.executeCommand("undo");
+  return { end, after };
+};
+
+exports.realModel = async () => implemented(await open("words.py"), SLUGIFY, IMPLEMENT);
+
+exports.wholeClass = async (plan) => {
+  says(
+    plan,
+    { match: "put", text: "        self.items.append(item)\n" },
+    { match: "count", text: "        return len(self.items)\n" },
+  );
+  return implemented(await open("words.py"), "class Box", "Implement all stubs in this class");
+};
+
+exports.cancel = async (plan) => {
+  says(plan, { text: "    title = title\n", repeat: true, delay_per_token: 0.05 });
+  const { document } = await open("words.py");
+  const { version } = document;
+  const job = await choose(await action(document, SLUGIFY, IMPLEMENT));
+  await until(async () => (await jobs()).find((each) => each.job === job)?.message.includes("tok/s"));
+  const offered = (await actions(document, SLUGIFY)).map(({ title }) => title);
+  const begun = Date.now();
+  await vscode.commands.executeCommand("greenfinch.vscode.cancel");
+  const end = await ended(job);
+  return { end, offered, after: Date.now() - begun, unchanged: document.version === version && !document.isDirty };
+};
+
+exports.failing = async (plan) => {
+  says(plan, plan.bad);
+  const { document } = await open("words.py");
+  const { version } = document;
+  const job = await choose(await action(document, SLUGIFY, IMPLEMENT));
+  const end = await ended(job);
+  const shown = await until(() => tabs().find((tab) => tab.file?.endsWith(".md")), 60);
+  const report = shown ? fs.readFileSync(shown.file, "utf8") : "";
+  return { end, shown, report, unchanged: document.version === version };
+};
+
+/** Both the stub and the test that decides exist in unsaved buffers alone. */
+exports.unsaved = async (plan) => {
+  says(plan, plan.good, '    return "_".join(title.lower().split())\n');
+  const tests = await open("test_words.py");
+  await type(tests, 'slugify("Hello World") == "hello-world"', 'snake("Hello World") == "hello_world"');
+  await type(tests, "import Box, done, slugify", "import Box, done, slugify, snake");
+  const editing = await open("words.py");
+  await type(editing, "def slugify", 'def snake(title):\n    """Join words."""\n    ...\n\n\ndef slugify');
+  const seen = await implemented(editing, "def snake", IMPLEMENT);
+  const stillDirty = tests.document.isDirty && editing.document.isDirty;
+  for (const { document } of [tests, editing]) {
+    await vscode.window.showTextDocument(document);
+    await vscode.commands.executeCommand("workbench.action.files.revert");
+  }
+  return { ...seen, stillDirty, tests: fs.readFileSync(file("test_words.py").fsPath, "utf8") };
+};
+
+exports.secondFolder = async (plan) => {
+  says(plan, "    return unit(value) * 2\n");
+  return implemented(await open("geometry/area.py"), "def double", IMPLEMENT);
+};
+
+exports.interpreter = async (plan) => {
+  const python = vscode.extensions.getExtension("ms-python.python").exports;
+  const reported = async () => {
+    says(plan, plan.bad);
+    const { document } = await open("words.py");
+    await ended(await choose(await action(document, SLUGIFY, IMPLEMENT)));
+    const shown = await until(() => tabs().find((tab) => tab.file?.endsWith(".md")), 60);
+    const report = fs.readFileSync(shown.file, "utf8");
+    await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+    return /- interpreter: ([^;]*)/.exec(report)[1];
+  };
+  const first = await reported();
+  python.choose(plan.otherPython);
+  await pause(500);
+  const second = await reported();
+  return { first, second };
+};
+
+exports.settings = async (plan) => {
+  const configuration = vscode.workspace.getConfiguration("greenfinch");
+  const tried = async () => {
+    says(plan, plan.bad);
+    const { document } = await open("words.py");
+    return (await ended(await choose(await action(document, SLUGIFY, IMPLEMENT)))).lines;
+  };
+  const first = await tried();
+  await configuration.update("candidates", 2, vscode.ConfigurationTarget.Global);
+  await pause(500);
+  const second = await tried();
+  await configuration.update("candidates", undefined, vscode.ConfigurationTarget.Global);
+  await pause(500);
+  return { first, second, third: await tried() };
+};
+
+exports.doctor = async () => {
+  await open("words.py");
+  await vscode.commands.executeCommand("greenfinch.vscode.doctor");
+  const page = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === "greenfinch");
+  return { page: page?.getText() ?? "", tabs: tabs() };
+};
+
+exports.crash = async () => {
+  const { document } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  const pids = [];
+  for (let time = 0; time < 3; time++) {
+    const [pid] = servers();
+    pids.push(pid);
+    process.kill(pid, "SIGKILL");
+    await until(() => servers().length === 1 && !pids.includes(servers()[0]), 60);
+    await until(async () => (await actions(document, SLUGIFY)).length > 0, 60);
+  }
+  process.kill(servers()[0], "SIGKILL");
+  await pause(2000);
+  const left = servers().length;
+  await vscode.commands.executeCommand("greenfinch.vscode.restartServer");
+  return { pids, left, back: (await action(document, SLUGIFY, IMPLEMENT)) !== undefined };
+};
+
+exports.untrusted = async () => {
+  const { document } = await open("words.py");
+  await pause(3000);
+  void vscode.commands.executeCommand("greenfinch.vscode.implement");
+  await pause(1500);
+  return {
+    trusted: vscode.workspace.isTrusted,
+    active: vscode.extensions.getExtension("greenfinch.greenfinch").isActive,
+    servers: servers().length,
+    actions: (await actions(document, SLUGIFY)).length,
+    commands: (await vscode.commands.getCommands()).filter((name) => /^greenfinch\.(?!vscode)/.test(name)),
+    command: vscode.workspace.getConfiguration("greenfinch").get("server.command"),
+  };
+};
+
+/** There is no server; the browser clicks on what is offered, and then it is there. */
+exports.install = async (plan) => {
+  const { document } = await open("words.py");
+  await until(() => servers().length > 0);
+  says(plan, plan.good);
+  const chosen = await action(document, SLUGIFY, IMPLEMENT);
+  const [pid] = servers();
+  const running = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  const end = await ended(await choose(chosen));
+  return { running, end, after: document.getText() };
+};

@@ -1,0 +1,104 @@
+// What a user does with mouse and keyboard, from the light bulb to the report, with a picture of each stage.
+import { writeFileSync } from "node:fs";
+
+const IMPLEMENT = "Generate & verify implementation";
+
+export default async function drive(page, plan) {
+  const seen = {};
+  const says = (...replies) => writeFileSync(plan.script_file, JSON.stringify({ replies }));
+  const picture = (name) => page.screenshot({ path: `${plan.pictures}/vscode-${name}.png` });
+  const toast = (text) => page.locator(".notification-toast", { hasText: text });
+  const text = () => shownText(page);
+  const head = page.locator(".monaco-editor .view-line", { hasText: "def slugify" }).first();
+  const pointAt = () => head.click({ position: { x: 60, y: 8 } });
+
+  await page.getByRole("treeitem", { name: "words.py", exact: true }).dblclick({ timeout: 60_000 });
+  await head.waitFor({ timeout: 120_000 });
+  seen.before = await text();
+
+  seen.titles = await lightBulb(page, pointAt);
+  await picture("light-bulb");
+  says({ text: plan.bad }, { text: plan.good, delay_per_token: 0.3 });
+  await page.locator(".action-widget .monaco-list-row.action", { hasText: IMPLEMENT }).first().click();
+  await toast("tried, best 1/2 tests").waitFor({ timeout: 200_000 });
+  seen.progress = await toast("tried").innerText();
+  await picture("progress");
+  await toast("2/2 tests pass").waitFor({ timeout: 200_000 });
+  seen.after = await text();
+  await picture("applied");
+  await pointAt();
+  await page.keyboard.press("Control+z");
+  await page
+    .locator(".monaco-editor .view-line", { hasText: '"-".join' })
+    .waitFor({ state: "detached", timeout: 60_000 });
+  seen.undone = await text();
+  await clearNotifications(page);
+
+  says({ text: "    title = title\n", repeat: true, delay_per_token: 0.05 });
+  seen.menu = await contextMenu(page, head);
+  await page.locator(".monaco-menu .action-label", { hasText: "Greenfinch: Implement" }).click();
+  await toast("tok/s").waitFor({ timeout: 200_000 });
+  await toast("tok/s").getByRole("button", { name: "Cancel" }).click();
+  await toast("Greenfinch: slugify").waitFor({ state: "detached", timeout: 60_000 });
+  seen.cancelled = await text();
+
+  says({ text: plan.bad });
+  await contextMenu(page, head);
+  await page.locator(".monaco-menu .action-label", { hasText: "Greenfinch: Implement" }).click();
+  await toast("test_slugify_joins_words").waitFor({ timeout: 120_000 });
+  const report = page
+    .frameLocator("iframe.webview")
+    .frameLocator("iframe")
+    .locator("body", { hasText: "What was tried" });
+  await report.waitFor({ timeout: 120_000 });
+  seen.report = await report.innerText();
+  seen.failed = await text();
+  await picture("report");
+  writeFileSync(plan.seen_page, JSON.stringify(seen));
+}
+
+/** Open the light bulb's menu; the keys can get lost while the editor is busy or the server has yet to start. */
+async function lightBulb(page, pointAt) {
+  const rows = page.locator(".action-widget .monaco-list-row.action", { hasText: IMPLEMENT });
+  for (let attempt = 0; attempt < 10; attempt++) {
+    await pointAt();
+    await page.keyboard.press("Control+.");
+    const shown = await rows
+      .first()
+      .waitFor({ timeout: 4_000 })
+      .then(
+        () => true,
+        () => false,
+      );
+    if (shown) return rows.allInnerTexts();
+    await page.keyboard.press("Escape");
+  }
+  throw new Error("the light bulb's menu never listed the action");
+}
+
+/** The lines of the editor from top to bottom, which is not their order in the document. */
+function shownText(page) {
+  return page
+    .locator(".monaco-editor .view-lines")
+    .first()
+    .evaluate((lines) =>
+      [...lines.children]
+        .map((line) => ({ top: Number.parseInt(line.style.top, 10), text: line.innerText.replaceAll("\u00a0", " ") }))
+        .sort((one, other) => one.top - other.top)
+        .map(({ text }) => text.replace(/\n$/, ""))
+        .join("\n"),
+    );
+}
+
+async function contextMenu(page, line) {
+  await line.click({ button: "right", position: { x: 60, y: 8 } });
+  const labels = page.locator(".monaco-menu .action-label");
+  await labels.filter({ hasText: "Greenfinch: Implement" }).waitFor({ timeout: 60_000 });
+  return (await labels.allInnerTexts()).map((label) => label.trim()).filter(Boolean);
+}
+
+async function clearNotifications(page) {
+  for (const close of await page.locator(".notification-toast .codicon-notifications-clear").all()) {
+    await close.click({ timeout: 2_000 }).catch(() => {}); // it went by itself
+  }
+}
