@@ -30,12 +30,14 @@ class Sampled:
     Attributes:
         bodies: by qualname, relative to column 0.
         tokens: sampled for it, a plan included.
+        new_chars: characters of what the model had to read that the run's first prompt does not begin with.
         problem: why it is no candidate, in one line; empty if it is one.
     """
 
     bodies: dict[str, str]
     tokens: int
     problem: str = ""
+    new_chars: int = 0
 
 
 class Sampler:
@@ -91,18 +93,20 @@ class Sampler:
             planning = evolve(request, stop=("```",), max_tokens=min(PLAN_TOKENS, request.max_tokens // 2))
             plan, tokens, _ = await self._stream(number, planning, None, 0)
             plan = f"{plan.rstrip()}\n\n"
+        new_chars = self._prompt.new_chars(request.messages)
         bodies: dict[str, str] = {}
         for function in self._prompt.target.functions:
             prefill = self._prompt.prefill(bodies, function.qualname, plan=plan)
             most = min(request.max_tokens, decision.tokens - tokens)
             if most <= 0:
-                return Sampled(bodies, tokens, f"no tokens are left for {function.name}")
+                return Sampled(bodies, tokens, f"no tokens are left for {function.name}", new_chars)
             asked = evolve(request, prefill=prefill, max_tokens=most)
             body, tokens, complete = await self._stream(number, asked, function, tokens)
             if not complete:
-                return Sampled(bodies, tokens, f"{function.name} is not complete after {most} tokens")
+                problem = f"{function.name} is not complete after {most} tokens"
+                return Sampled(bodies, tokens, problem, new_chars)
             bodies[function.qualname] = body
-        return Sampled(bodies, tokens)
+        return Sampled(bodies, tokens, new_chars=new_chars)
 
     async def _stream(
         self, number: int, request: SampleRequest, function: Function | None, tokens: int

@@ -324,6 +324,7 @@ class Searching:
             "attempt", **told, kind=type(attempt.decision).__name__.lower(), origin=candidate.origin,
             sampling_seconds=round(candidate.sampling_seconds, 3), reason=candidate.reason, imports=imports,
             test_seconds=round(verdict.seconds, 3) if verdict else 0.0,
+            new_chars=candidate.sampled.new_chars if candidate.sampled else 0,
         )  # fmt: skip
 
     def _tried(self) -> int:

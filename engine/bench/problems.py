@@ -18,7 +18,7 @@ class Problem:
 
     Attributes:
         module_path, module_text: the stub module, relative to the project's folder.
-        test_name, test_text: the visible tests, which lie beside the module.
+        test_name, test_text: the visible tests, which lie beside the module; empty if they are its examples.
         hidden_test_text: the truth; empty if there is none.
         entry_points: the names that are stubbed.
         extra_files: more files of the project, by relative path.
@@ -35,7 +35,9 @@ class Problem:
 
     def write(self, folder: Path) -> Path:
         """Lay the project out under `folder`; the module's path is returned.  The hidden tests are left out."""
-        files = {**self.extra_files, self.module_path: self.module_text, self.test_name: self.test_text}
+        files = {**self.extra_files, self.module_path: self.module_text}
+        if self.test_name:
+            files[self.test_name] = self.test_text
         for name, text in files.items():
             file = (folder / name).resolve()
             if not file.is_relative_to(folder.resolve()):

@@ -10,13 +10,17 @@ import anyio
 import attrs
 from attrs import frozen
 
+from engine.bench.policies import policy_named
+from engine.bench.pool import RecordedRun, from_record, solution_of
 from engine.bench.problems import Problem
-from engine.bench.truth import passes_hidden_tests
+from engine.bench.statistics import Interval, bootstrap, by_problem
+from engine.bench.truth import hidden_verdicts
 from engine.config import Settings
 from engine.errors import GreenfinchError
 from engine.events import Outcome
 from engine.generation.factory import make_generator
 from engine.languages.python import Python
+from engine.record import load_run
 from engine.session import Engine, ImplementRequest
 
 
@@ -52,30 +56,43 @@ async def run_problems(
     strategies: Iterable[str],
     settings: Settings,
     seeds: Iterable[int],
-    report: Callable[[Result], None],
+    report: Callable[[Result, RecordedRun | None], None],
     *,
     done: frozenset[tuple[str, str, int]] = frozenset(),
 ) -> None:
-    """Run every problem under every strategy and seed that is not `done`; `report` gets each result as it comes.
+    """Run every problem under every strategy and seed that is not `done`; `report` gets each result as it comes, and
+    all candidates of the run, if it was recorded.
+
+    A problem is run under all strategies before the next, so that a bench that is ended early is still a comparison.
+
+    Args:
+        strategies: names as `policy_named` knows them.
 
     Raises:
         ModelError, GenerationError: no candidate can be sampled at all.
     """
-    problems = list(problems)
     generator = make_generator(settings)
+    larger = make_generator(attrs.evolve(settings, model=settings.larger_model)) if settings.larger_model else None
     try:
         await generator.prepare()  # a model that cannot be used ends the bench here, not once a problem
+        engines = {
+            name: Engine(settings, generator=generator, policy=policy_named(name), larger=larger) for name in strategies
+        }
+        problems = list(problems)
         for seed in seeds:
-            for strategy in strategies:
-                engine = Engine(attrs.evolve(settings, strategy=strategy), generator=generator)
-                for problem in problems:
+            for problem in problems:
+                for strategy, engine in engines.items():
                     if (problem.id, strategy, seed) not in done:
-                        report(await _run(problem, strategy, seed, engine, settings))
+                        report(*await _run(problem, strategy, seed, engine, settings))
     finally:
         await generator.aclose()
+        if larger is not None:
+            await larger.aclose()
 
 
-async def _run(problem: Problem, strategy: str, seed: int, engine: Engine, settings: Settings) -> Result:
+async def _run(
+    problem: Problem, strategy: str, seed: int, engine: Engine, settings: Settings
+) -> tuple[Result, RecordedRun | None]:
     with tempfile.TemporaryDirectory(prefix="greenfinch-bench-") as name:
         folder = await anyio.Path(name).resolve()
         root = Path(folder)
@@ -91,13 +108,14 @@ async def _run(problem: Problem, strategy: str, seed: int, engine: Engine, setti
         except GreenfinchError as error:
             reason = str(error)
         if outcome is None:
-            return Result(problem.id, strategy, seed, False, None, False, 0.0, 0, 0, 0.0, "", reason)
+            return Result(problem.id, strategy, seed, False, None, False, 0.0, 0, 0, 0.0, "", reason), None
+        run = _recorded(outcome, problem, strategy, seed)
         true = None
-        if outcome.passed and problem.hidden_test_text:
-            true = await passes_hidden_tests(problem, outcome.text, root, settings)
-        elif problem.hidden_test_text:
-            true = False
-        return Result(
+        if problem.hidden_test_text:
+            hidden = await hidden_verdicts(problem, _texts(problem, outcome, run), root, settings)
+            true = hidden.pop(_WINNER, False)
+            run = run.with_truth(hidden) if run is not None else None
+        result = Result(
             problem.id,
             strategy,
             seed,
@@ -111,6 +129,28 @@ async def _run(problem: Problem, strategy: str, seed: int, engine: Engine, setti
             energy_label=outcome.energy_label,
             reason=outcome.reason,
         )
+        return result, run
+
+
+_WINNER = 0
+
+
+def _recorded(outcome: Outcome, problem: Problem, strategy: str, seed: int) -> RecordedRun | None:
+    if not outcome.record:
+        return None
+    lines = load_run(Path(outcome.record).stem)
+    return from_record(lines, problem=problem.id, strategy=strategy, seed=seed)
+
+
+def _texts(problem: Problem, outcome: Outcome, run: RecordedRun | None) -> dict[int, str]:
+    """The winner's text, under `_WINNER`, and those of all that passed the visible tests, by their numbers."""
+    texts = {_WINNER: outcome.text} if outcome.passed else {}
+    if run is not None:
+        language = Python()
+        target = language.target_named(Path(problem.module_path), problem.module_text, _target(problem))
+        for each in run.passers:
+            texts[each.number] = language.render(problem.module_text, target, solution_of(each))
+    return texts
 
 
 def _target(problem: Problem) -> str:
@@ -121,19 +161,35 @@ def _target(problem: Problem) -> str:
 
 @frozen
 class Summary:
-    """Totals of one strategy over all problems and seeds."""
+    """One strategy over all problems and seeds.
+
+    Attributes:
+        runs: problems times seeds.
+        solved, true_solved, false_passes: counts of runs; true_solved is None where there are no hidden tests.
+        solved_share, true_share, false_share: of runs, with 95 % intervals by bootstrap over problems.
+        seconds_per_true, tokens_per_true, wh_per_true: of all runs, those that solved nothing included, for each true
+            solve (each solve, where there are no hidden tests); None if there is none.
+    """
 
     strategy: str
     problems: int
+    seeds: int
+    runs: int
     solved: int
     true_solved: int | None
     false_passes: int
+    solved_share: Interval
+    true_share: Interval | None
+    false_share: Interval
     seconds: float
     seconds_per_problem: float
+    seconds_per_true: float | None
     tokens: int
+    tokens_per_true: float | None
     candidates: int
     energy_wh: float
     energy_label: str
+    wh_per_true: float | None
 
 
 def summarise(results: Iterable[Result]) -> list[Summary]:
@@ -145,19 +201,37 @@ def summarise(results: Iterable[Result]) -> list[Summary]:
 
 
 def _summary(strategy: str, group: list[Result]) -> Summary:
-    known = [result.true_solved for result in group if result.true_solved is not None]
+    known = [result for result in group if result.true_solved is not None]
     seconds = sum(result.seconds for result in group)
+    tokens = sum(result.tokens for result in group)
+    energy = sum(result.energy_wh for result in group)
     labels = {result.energy_label for result in group if result.energy_label}
+    right = sum(bool(result.true_solved) for result in known) if known else sum(result.solved for result in group)
+
+    def share(of: Iterable[Result], what: Callable[[Result], bool]) -> Interval:
+        return bootstrap(by_problem([(result.id, float(what(result))) for result in of]))
+
+    def each(total: float) -> float | None:
+        return round(total / right, 4) if right else None
+
     return Summary(
         strategy=strategy,
-        problems=len(group),
+        problems=len({result.id for result in group}),
+        seeds=len({result.seed for result in group}),
+        runs=len(group),
         solved=sum(result.solved for result in group),
-        true_solved=sum(known) if known else None,
+        true_solved=right if known else None,
         false_passes=sum(result.false_pass for result in group),
+        solved_share=share(group, lambda result: result.solved),
+        true_share=share(known, lambda result: bool(result.true_solved)) if known else None,
+        false_share=share(group, lambda result: result.false_pass),
         seconds=round(seconds, 1),
         seconds_per_problem=round(seconds / len(group), 2),
-        tokens=sum(result.tokens for result in group),
+        seconds_per_true=each(seconds),
+        tokens=tokens,
+        tokens_per_true=each(tokens),
         candidates=sum(result.candidates for result in group),
-        energy_wh=sum(result.energy_wh for result in group),
+        energy_wh=energy,
         energy_label=", ".join(sorted(labels)),
+        wh_per_true=each(energy),
     )

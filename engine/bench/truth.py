@@ -1,7 +1,8 @@
-"""Whether a winner is right: the hidden tests, run after the run has ended, and told to nobody but the report."""
+"""Whether candidates are right: the hidden tests, run after the run has ended, and told to nobody but the report."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.bench.problems import Problem
@@ -15,12 +16,17 @@ _SECONDS = 60.0
 _NAME = "test_hidden_truth.py"
 
 
-async def passes_hidden_tests(problem: Problem, text: str, folder: Path, settings: Settings) -> bool:
-    """Whether `text`, in the module's place, passes all hidden tests of the problem."""
+async def hidden_verdicts(
+    problem: Problem, texts: Mapping[int, str], folder: Path, settings: Settings
+) -> dict[int, bool]:
+    """Whether each of `texts`, in the module's place, passes all hidden tests of the problem; by the same keys."""
     module = folder / problem.module_path
     tests = module.parent / _NAME
     interpreter = await find_interpreter(folder, module, setting=settings.python)
     judge = Judge("pytest", (tests.relative_to(folder).as_posix() + ALL,), (tests,), folder=folder)
+    found: dict[int, bool] = {}
     async with Verifier(folder, interpreter, settings) as verifier:
-        overlays = {module: text, tests: problem.hidden_test_text}
-        return (await verifier.run(judge, overlays, time_limit=_SECONDS)).passed
+        for key, text in texts.items():
+            overlays = {module: text, tests: problem.hidden_test_text}
+            found[key] = (await verifier.run(judge, overlays, time_limit=_SECONDS)).passed
+    return found

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import aclosing
-from functools import partial
 from pathlib import Path
 
 import anyio
 import attrs
-import cattrs
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from engine.bench.problems import load_problems
-from engine.bench.runner import Result, Summary, run_problems, summarise
 from engine.bench.verify import Machine, Measured, measure
+from engine.cli.bench_run import run, simulate
 from engine.cli.main import PASSED
-from engine.config import STRATEGIES, Settings
+from engine.config import Settings
 from engine.errors import ConfigError
 from engine.machine.cpus import usable_cores
 from engine.models import store
@@ -32,68 +28,8 @@ def bench() -> None:
     """Measure strategies on a problem set."""
 
 
-@bench.command("run")
-@click.option("--problems", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Problem set: JSON Lines, may be gzipped.")  # fmt: skip
-@click.option("--strategy", default="full", metavar="A,B", help=f"Of {', '.join(STRATEGIES)}.")
-@click.option("--model", help="Model to use.")
-@click.option("--seconds", type=click.FloatRange(min=1), help="Budget of one problem.")
-@click.option("--candidates", type=click.IntRange(min=1), help="Candidates of one problem, at most.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, help="Repeat with so many seeds.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many problems.")
-@click.option("--python", help="Python that runs the tests; Greenfinch's own by default.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
-              help="Folder for the results; what it already holds is not run again.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, then one a summary.")
-def run(
-    problems: Path,
-    strategy: str,
-    model: str | None,
-    seconds: float | None,
-    candidates: int | None,
-    seeds: int,
-    limit: int | None,
-    python: str | None,
-    out: Path | None,
-    as_json: bool,
-) -> None:
-    """Run problems through strategies: solved by the visible tests, and truly, by hidden ones kept from the run."""
-    strategies = strategy.split(",")
-    if unknown := [name for name in strategies if name not in STRATEGIES]:
-        raise ConfigError(f"There is no strategy {unknown[0]!r}.", remedy=f"There are: {', '.join(STRATEGIES)}.")
-    options = {"model": model, "budget_seconds": seconds, "candidates": candidates, "python": python or sys.executable}
-    settings = Settings.load().updated(options, source="command line")
-    chosen = load_problems(problems)[:limit]
-    results = _earlier(out)
-    done = frozenset((result.id, result.strategy, result.seed) for result in results)
-    console = Console(stderr=as_json, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        total = len(chosen) * len(strategies) * seeds
-        task = progress.add_task("problems", total=total, completed=min(len(done), total))
-
-        def report(result: Result) -> None:
-            results.append(result)
-            line = json.dumps(attrs.asdict(result))
-            if out is not None:
-                with (out / "results.jsonl").open("a", encoding="utf-8") as file:
-                    file.write(f"{line}\n")
-            if as_json:
-                print(line, flush=True)
-            else:
-                mark = "solved" if result.solved else f"not solved: {result.reason}"
-                progress.print(f"{result.id} {result.strategy} seed {result.seed}: {mark} ({result.seconds:.1f} s)")
-            progress.advance(task)
-
-        work = partial(run_problems, chosen, strategies, settings, range(seeds), report, done=done)
-        anyio.run(work)
-    summaries = summarise(results)
-    if as_json:
-        for summary in summaries:
-            print(json.dumps({"summary": True, **attrs.asdict(summary)}), flush=True)
-    else:
-        console.print(_table(summaries))
-    sys.exit(PASSED)
+bench.add_command(run)
+bench.add_command(simulate)
 
 
 @bench.command("verify")
@@ -186,26 +122,4 @@ def _verdicts(rows: list[Measured]) -> Table:
         cold, sandboxed, warm, in_a_row, two, ready = ("-" if each is None else f"{each * 1e3:.0f}" for each in times)
         ratio = "-" if row.ratio is None else f"{row.ratio:.1f}"
         table.add_row(row.project, cold, sandboxed, warm, ratio, in_a_row, two, ready, row.reason or row.place)
-    return table
-
-
-def _earlier(out: Path | None) -> list[Result]:
-    """Results that a broken-off bench left in its folder."""
-    if out is None:
-        return []
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / "results.jsonl"
-    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
-    return [cattrs.structure(json.loads(line), Result) for line in lines]
-
-
-def _table(summaries: list[Summary]) -> Table:
-    table = Table("strategy", "problems", "solved", "truly", "false passes", "s/problem", "tokens", "candidates", "Wh")
-    for row in summaries:
-        true = "-" if row.true_solved is None else str(row.true_solved)
-        table.add_row(
-            row.strategy, str(row.problems), str(row.solved), true, str(row.false_passes),
-            f"{row.seconds_per_problem:.1f}", str(row.tokens), str(row.candidates),
-            f"{row.energy_wh:.2g} {row.energy_label}",
-        )  # fmt: skip
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from attrs import frozen
 
@@ -56,6 +57,12 @@ class Prompt:
             Message("assistant", f"{_FENCE}{imports}{source}\n```"),
             Message("user", f"{_complaint(failure)}\n```\n{told}\n```\nCorrect it."),
         )
+
+    def new_chars(self, messages: Sequence[Message]) -> int:
+        """How many characters of `messages` follow what they have in common with the run's own."""
+        own, other = ("".join(message.content for message in each) for each in (self.messages, messages))
+        equal = takewhile(lambda pair: pair[0] == pair[1], zip(own, other, strict=False))
+        return len(other) - sum(1 for _ in equal)
 
     def asked(self, variant: str) -> tuple[Message, ...]:
         """The turns of a variant of the prompt; see `CandidateStarted`."""

@@ -264,13 +264,39 @@ def test_bench_tells_visible_from_true_solves_and_resumes(greenfinch, tmp_path):
     results = [line for line in lines if "summary" not in line]
     assert [(r["id"], r["strategy"], r["solved"], r["true_solved"], r["false_pass"]) for r in results] == [
         ("one", "greedy", True, True, False),
-        ("two", "greedy", True, False, True),
         ("one", "full", True, True, False),
+        ("two", "greedy", True, False, True),
         ("two", "full", True, False, True),
     ]
     again = [json.loads(line) for line in greenfinch(*command).stdout.splitlines()]
     assert [line["strategy"] for line in again] == ["greedy", "full"]  # the summaries; nothing was run again
     assert (again[0]["problems"], again[0]["solved"], again[0]["true_solved"], again[0]["false_passes"]) == (2, 2, 1, 1)
+
+
+@pytest.mark.slow
+def test_bench_records_pools_that_can_be_replayed_without_a_model(greenfinch, tmp_path):
+    out = tmp_path / "out"
+    command = ("bench", "run", "--problems", str(problems(tmp_path)), "--strategy",
+               "everything(plain=2;variants=1;parents=1;repairs=1)", "--json", "--out", str(out))  # fmt: skip
+    done = greenfinch(*command, replies=(BAD, GOOD, "    return '-'.join(title.lower().split('_'))\n"))
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads(line) for line in (out / "pool.jsonl").read_text().splitlines())
+    assert [c["kind"] for c in first["candidates"]] == ["greedy", *["sampled"] * 5, "repaired"]
+    assert [c["variant"] for c in first["candidates"]][:6] == ["plain", "plain", "plain", "plan", "bare", "steps"]
+    assert (first["candidates"][0]["status"], first["candidates"][0]["vector"]) == ("failed", [False])
+    passed = [c for c in first["candidates"] if c["status"] == "passed"]
+    assert passed
+    assert all(c["hidden"] for c in passed)
+    assert not any(
+        c["hidden"] for c in second["candidates"] if c["bodies"].get("slugify", "").startswith("return title")
+    )
+    told = greenfinch("bench", "simulate", str(out), "--draws", "3", "--json", replies=())
+    assert told.returncode == 0, told.stderr
+    *standings, comparison = (json.loads(line) for line in told.stdout.splitlines())
+    assert {"full", "greedy", "best-of-n"} <= {standing["policy"] for standing in standings}
+    assert comparison["comparison"]
+    assert comparison["runs"] == 2
+    assert "best fixed policy in hindsight" in greenfinch("bench", "simulate", str(out), "--draws", "1").stdout
 
 
 def test_a_problem_set_that_is_none_is_refused(greenfinch, workspace):

@@ -1,0 +1,73 @@
+"""The policies that a bench knows by name: the strategies, `full` with parts of it changed, and what records pools."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve, fields
+
+from engine.errors import ConfigError
+from engine.search import POLICIES, Everything, Full, Policy
+
+EVERYTHING = "everything"
+_CHANGED: dict[str, tuple[type, Any]] = {"full": (Full, POLICIES["full"]), EVERYTHING: (Everything, Everything())}
+
+# What `full` is compared with in a simulation, besides the strategies: fixed ways to spend the same budget.
+FIXED = (
+    "greedy",
+    "best-of-n",
+    "plan+repair",
+    "full(passers=1)",
+    "full(passers=2)",
+    "full(passers=5;few=20)",
+    "full(repairs=0)",
+    "full(variants=0)",
+    "full(repairs=0;variants=0)",
+    "full(mend=0)",
+    "full(alone=0)",
+    "full(plain=0.25)",
+    "full(plain=1.0)",
+    "full(strength=2)",
+    "full(strength=30)",
+)
+
+
+def split(names: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def policy_named(name: str) -> Policy:
+    """The policy of a name such as `full`, `full(repairs=0;passers=1)` or `everything(plain=4)`.
+
+    Raises:
+        ConfigError: there is none of that name, or no such part.
+    """
+    match = re.fullmatch(r"([\w+-]+)(?:\(([^()]*)\))?", name)
+    base, changes = (match[1], match[2]) if match else (name, None)
+    if base not in POLICIES and base != EVERYTHING:
+        raise ConfigError(f"There is no strategy {name!r}.", remedy=f"There are: {', '.join([*POLICIES, EVERYTHING])}.")
+    if changes is None:
+        return POLICIES.get(base) or Everything()
+    if base not in _CHANGED:
+        raise ConfigError(f"{base} has no parts to change.")
+    kind, default = _CHANGED[base]
+    known = {each.name: each.type for each in fields(kind)}
+    values: dict[str, Any] = {}
+    for change in filter(None, changes.split(";")):
+        part, _, value = change.partition("=")
+        try:
+            values[part] = _READ[str(known[part])](value)
+        except (KeyError, ValueError) as error:
+            raise ConfigError(f"{name}: {change!r} changes nothing.", remedy=f"Parts: {', '.join(known)}.") from error
+    changed: Policy = evolve(default, **values)
+    return changed
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "bool": lambda text: {"0": False, "1": True}[text],
+    "int": int,
+    "float": float,
+}

@@ -1,0 +1,235 @@
+"""`greenfinch bench run` and `bench simulate`: problem sets through strategies, with a model or without."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import anyio
+import attrs
+import cattrs
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from engine.bench import plots, pool, replays
+from engine.bench.policies import EVERYTHING, FIXED, policy_named, split
+from engine.bench.runner import Result, Summary, run_problems, summarise
+from engine.bench.simulate import Machine
+from engine.bench.sources import HUMANEVAL, problems_of
+from engine.bench.statistics import Interval
+from engine.cli.main import PASSED
+from engine.config import STRATEGIES, Settings
+
+_UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded, unless they are given
+
+
+@click.command("run")
+@click.option("--problems", required=True, metavar="FILE|DIR|humaneval",
+              help=f"Problem set: JSON Lines (may be gzipped), a folder of exercises, or `{HUMANEVAL}`.")  # fmt: skip
+@click.option("--strategy", default="full", metavar="A,B",
+              help=f"Of {', '.join(STRATEGIES)}; full(repairs=0;passers=1) changes parts of one; {EVERYTHING} goes on "
+              "after a pass, to record a pool.")  # fmt: skip
+@click.option("--model", help="Model to use.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="Budget of one problem.")
+@click.option("--candidates", type=click.IntRange(min=1), help="Candidates of one problem, at most.")
+@click.option("--seeds", type=click.IntRange(min=1), default=1, help="Repeat with so many seeds.")
+@click.option("--first-seed", type=click.IntRange(min=0), default=0, help="The first of them.")
+@click.option("--skip", type=click.IntRange(min=0), default=0, help="Not the first so many problems.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many problems.")
+@click.option("--python", help="Python that runs the tests; Greenfinch's own by default.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder for results and pool; what it already holds is not run again.")  # fmt: skip
+@click.option("--plots", "draw", is_flag=True, help="Draw what was solved, over time and samples, into --out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, then one a summary.")
+def run(
+    problems: str,
+    strategy: str,
+    model: str | None,
+    seconds: float | None,
+    candidates: int | None,
+    seeds: int,
+    first_seed: int,
+    skip: int,
+    limit: int | None,
+    python: str | None,
+    out: Path | None,
+    draw: bool,
+    as_json: bool,
+) -> None:
+    """Run problems through strategies: solved by the visible tests, and truly, by hidden ones kept from the run."""
+    strategies = split(strategy)
+    for name in strategies:
+        policy_named(name)
+    recording = any(name.startswith(EVERYTHING) for name in strategies)
+    if draw and out is None:
+        raise click.UsageError("--plots needs --out.")
+    options = {
+        "model": model,
+        "budget_seconds": seconds or (float(_UNBOUNDED) if recording else None),
+        "candidates": candidates or (_UNBOUNDED if recording else None),
+        "python": python or sys.executable,
+    }
+    settings = Settings.load().updated(options, source="command line")
+    chosen = problems_of(problems)[skip:][:limit]
+    results = _earlier(out)
+    done = frozenset((result.id, result.strategy, result.seed) for result in results)
+    console = Console(stderr=as_json, highlight=False)
+    wanted = [
+        (p.id, name, seed) for p in chosen for name in strategies for seed in range(first_seed, first_seed + seeds)
+    ]
+    with _progress(console) as progress:
+        task = progress.add_task("problems", total=len(wanted), completed=sum(each in done for each in wanted))
+
+        def report(result: Result, recorded: pool.RecordedRun | None) -> None:
+            results.append(result)
+            line = json.dumps(attrs.asdict(result))
+            if out is not None:
+                if recorded is not None:
+                    pool.append(recorded, out)
+                with (out / "results.jsonl").open("a", encoding="utf-8") as file:
+                    file.write(f"{line}\n")
+            if as_json:
+                print(line, flush=True)
+            else:
+                mark = "solved" if result.solved else f"not solved: {result.reason}"
+                progress.print(f"{result.id} {result.strategy} seed {result.seed}: {mark} ({result.seconds:.1f} s)")
+            progress.advance(task)
+
+        seeds_ = range(first_seed, first_seed + seeds)
+        anyio.run(partial(run_problems, chosen, strategies, settings, seeds_, report, done=done))
+    asked = set(wanted)
+    results = [result for result in results if (result.id, result.strategy, result.seed) in asked]
+    summaries = summarise(results)
+    if out is not None:
+        (out / "summary.json").write_text(json.dumps([attrs.asdict(each) for each in summaries], indent=1), "utf-8")
+    if draw and out is not None:
+        draw_results(results, out)
+    if as_json:
+        for summary in summaries:
+            print(json.dumps({"summary": True, **attrs.asdict(summary)}), flush=True)
+    else:
+        console.print(table(summaries))
+    sys.exit(PASSED)
+
+
+@click.command("simulate")
+@click.argument("recorded", metavar="POOL", type=click.Path(exists=True, path_type=Path))
+@click.option("--policy", metavar="A,B", help="Policies to compare with `full`; a set of fixed ones by default.")
+@click.option("--seconds", type=click.FloatRange(min=1), default=60.0, help="Budget of one problem.")
+@click.option("--candidates", type=click.IntRange(min=1), default=16, help="Candidates of one problem, at most.")
+@click.option("--draws", type=click.IntRange(min=1), default=10, help="Replays of each recorded run.")
+@click.option("--tokens", type=click.FloatRange(min=0.1), default=Machine().tokens, help="A second, of one candidate.")
+@click.option("--reading", type=click.FloatRange(min=1), default=Machine().reading, help="Prompt tokens a second.")
+@click.option("--plots", "draw", type=click.Path(file_okay=False, path_type=Path), help="Folder for plots.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a policy, then one of the comparison.")
+def simulate(
+    recorded: Path,
+    policy: str | None,
+    seconds: float,
+    candidates: int,
+    draws: int,
+    tokens: float,
+    reading: float,
+    draw: Path | None,
+    as_json: bool,
+) -> None:
+    """Replay policies over a recorded pool, without a model, and compare them with the best fixed one in hindsight."""
+    names = list(dict.fromkeys([replays.FULL, *(split(policy) if policy else FIXED)]))
+    runs = [run for run in pool.load(recorded) if run.strategy.startswith(EVERYTHING)] or pool.load(recorded)
+    machine = Machine(tokens=tokens, reading=reading, seconds=seconds, limit=candidates)
+    console = Console(stderr=as_json, highlight=False)
+    with _progress(console) as progress:
+        task = progress.add_task("replays", total=len(names) * len(runs) * draws)
+        found = replays.compare(runs, names, machine, draws, lambda: progress.advance(task))
+    if draw is not None:
+        draw.mkdir(parents=True, exist_ok=True)
+        by_time = {name: list(replays.points(each, "seconds")) for name, each in found.replayed.items()}
+        plots.curves(by_time, "seconds (modelled)", f"{len(runs)} recorded runs, replayed", draw / "time.png")
+        by_count = {name: list(replays.points(each, "candidates")) for name, each in found.replayed.items()}
+        plots.curves(by_count, "candidates", f"{len(runs)} recorded runs, replayed", draw / "samples.png")
+    if as_json:
+        for standing in found.standings:
+            print(json.dumps(attrs.asdict(standing)))
+        about = {"best": found.best, "runs": len(runs), "draws": draws, "runs_per_minute": round(found.runs_per_minute)}
+        print(json.dumps({"comparison": True, **about, "machine": attrs.asdict(machine)}))
+        sys.exit(PASSED)
+    problems = len({run.problem for run in runs})
+    console.print(
+        f"{len(runs)} recorded runs of {problems} problems, {draws} replays each, {found.runs_per_minute:.0f} a "
+        f"minute; modelled: {tokens:g} tokens/s alone, {machine.speedup(machine.width):g} times that for "
+        f"{machine.width} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
+        f"best fixed policy in hindsight: {found.best}"
+    )
+    console.print(_standings(found))
+    sys.exit(PASSED)
+
+
+def draw_results(results: Sequence[Result], out: Path) -> None:
+    """`time.png` and `samples.png` in `out`."""
+    names = list(dict.fromkeys(result.strategy for result in results))
+    title = "solved truly" if any(result.true_solved is not None for result in results) else "solved"
+    for what, label in (("seconds", "seconds"), ("candidates", "samples")):
+        points = {name: [(float(getattr(r, what)), _right(r)) for r in results if r.strategy == name] for name in names}
+        file = out / ("time.png" if what == "seconds" else "samples.png")
+        plots.curves(points, label, f"{len(results)} runs, {title}", file)
+
+
+def _right(result: Result) -> bool:
+    return result.solved if result.true_solved is None else result.true_solved
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _earlier(out: Path | None) -> list[Result]:
+    """Results that a broken-off bench left in its folder; its last line may be half a line."""
+    if out is None:
+        return []
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "results.jsonl"
+    lines = file.read_text("utf-8").splitlines(keepends=True) if file.is_file() else []
+    if lines and not lines[-1].endswith("\n"):
+        lines.pop()
+        file.write_text("".join(lines), "utf-8")
+    return [cattrs.structure(json.loads(line), Result) for line in lines]
+
+
+def table(summaries: Sequence[Summary]) -> Table:
+    """Strategies side by side."""
+    shown = Table("strategy", "runs", "solved", "truly", "false passes", "s/run", "s/true", "tokens/true", "candidates",
+                  "Wh/true", "Wh")  # fmt: skip
+    for row in summaries:
+        shown.add_row(
+            row.strategy, str(row.runs), _share(row.solved_share), _share(row.true_share), _share(row.false_share),
+            f"{row.seconds_per_problem:.1f}", _number(row.seconds_per_true), _number(row.tokens_per_true),
+            str(row.candidates), _number(row.wh_per_true, 3), f"{row.energy_wh:.2g} {row.energy_label}",
+        )  # fmt: skip
+    return shown
+
+
+def _standings(found: replays.Comparison) -> Table:
+    shown = Table("policy", "solved", "truly", "false", "area", "s", "s/true", "candidates", "passers", "right there",
+                  "regret", "regret of area", "full is ahead by", "missing")  # fmt: skip
+    for row in sorted(found.standings, key=lambda each: -each.true.mean):
+        shown.add_row(
+            row.policy, _share(row.solved), _share(row.true), f"{row.false.mean:.1%}", f"{row.area:.3f}",
+            f"{row.seconds:.1f}", _number(row.seconds_per_true), f"{row.candidates:.1f}", f"{row.passers:.1f}",
+            f"{row.right:.0%}", f"{row.regret:+.1%}", f"{row.regret_area:+.3f}", _share(row.ahead),
+            f"{row.missing:.0%}",
+        )  # fmt: skip
+    return shown
+
+
+def _share(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.mean:.1%} [{interval.low:.0%}, {interval.high:.0%}]"
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,96 @@
+"""Replays over pools: no model, the same policy code, and figures that mean what they say."""
+
+import json
+
+import pytest
+from attrs import evolve
+from search.pools import made_pool, made_run
+
+from engine.bench import pool, replays
+from engine.bench.policies import FIXED, policy_named
+from engine.bench.simulate import Machine, chosen, replay
+from engine.bench.statistics import bootstrap, by_problem, difference
+from engine.errors import ConfigError
+
+MACHINE = Machine(seconds=60.0, limit=16)
+
+
+def test_a_replay_is_the_same_each_time_and_another_with_another_seed():
+    run = made_run(1, 0.3)
+    policy = policy_named("full")
+    assert replay(policy, run, MACHINE, 1) == replay(policy, run, MACHINE, 1)
+    assert len({replay(policy, run, MACHINE, seed).seconds for seed in range(8)}) > 1
+
+
+def test_a_replay_keeps_to_its_budget():
+    for number in range(12):
+        found = replay(policy_named("full"), made_run(number, 0.0), evolve(MACHINE, seconds=9.0, limit=500), 0)
+        assert not found.solved
+        assert found.seconds == pytest.approx(9.0)
+
+
+def test_greedy_solves_what_its_one_candidate_solves():
+    runs = made_pool()
+    found = [replay(policy_named("greedy"), run, MACHINE, 0) for run in runs]
+    assert [each.solved for each in found] == [run.candidates[0].status == "passed" for run in runs]
+
+
+def test_more_samples_solve_more_and_a_choice_among_more_passers_is_true_more_often():
+    runs = made_pool()
+    found = replays.compare(runs, ["greedy", "best-of-n", "full", "full(passers=1)"], MACHINE, 4)
+    by_name = {each.policy: each for each in found.standings}
+    assert by_name["best-of-n"].solved.mean > by_name["greedy"].solved.mean
+    assert by_name["full"].true.mean > by_name["full(passers=1)"].true.mean
+    assert by_name["full"].false.mean < by_name["full(passers=1)"].false.mean
+
+
+def test_regret_is_against_the_best_fixed_policy_in_hindsight():
+    found = replays.compare(made_pool(12), ["full", *FIXED[:5]], MACHINE, 2)
+    by_name = {each.policy: each for each in found.standings}
+    assert found.best != "full"
+    assert by_name[found.best].regret == 0
+    assert all(each.regret >= -1e-9 for name, each in by_name.items() if name != "full")
+    assert by_name["greedy"].ahead is not None
+    assert by_name["greedy"].ahead.low <= by_name["greedy"].ahead.mean <= by_name["greedy"].ahead.high
+
+
+def test_the_winner_is_of_the_group_that_was_sampled_most():
+    run = made_run(0, 0.0)
+    one, two, three = (evolve(run.candidates[n], group=group) for n, group in ((1, 7), (2, 8), (3, 8)))
+    assert chosen([one, two, three], [0, 0, 0]).group == 8
+    assert chosen([one, two, three], [5, 0, 0]).group == 7  # five more samples said the same
+
+
+def test_a_pool_is_written_read_and_forgiven_a_broken_last_line(tmp_path):
+    runs = made_pool(3)
+    for run in (*runs, runs[0]):
+        pool.append(run, tmp_path)
+    assert pool.load(tmp_path) == runs
+    with (tmp_path / pool.FILE).open("a") as file:
+        file.write('{"problem": "cut sh')
+    assert pool.load(tmp_path / pool.FILE) == runs
+    with (tmp_path / pool.FILE).open("a") as file:
+        file.write("\n{}\n")
+    with pytest.raises(ConfigError, match="line 5"):
+        pool.load(tmp_path)
+
+
+def test_names_of_policies():
+    assert policy_named("full(repairs=0;passers=5;strength=2.5)").passers == 5
+    assert policy_named("everything(plain=3)").plain == 3
+    for wrong in ("nothing", "full(no=1)", "full(passers=x)", "greedy(a=1)", "full(repairs=2)"):
+        with pytest.raises(ConfigError):
+            policy_named(wrong)
+    for name in FIXED:
+        policy_named(name)
+
+
+def test_intervals_are_over_problems():
+    means = by_problem([("a", 1.0), ("a", 0.0), ("b", 1.0)])
+    assert means == {"a": 0.5, "b": 1.0}
+    wide = bootstrap({str(n): float(n % 2) for n in range(10)})
+    narrow = bootstrap({str(n): float(n % 2) for n in range(1000)})
+    assert wide.mean == narrow.mean == 0.5
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+    assert difference({"a": 1.0, "b": 1.0, "c": 0.0}, {"a": 0.0, "b": 1.0}).mean == 0.5
+    assert json.dumps([bootstrap({}).mean]) == "[0.0]"

