@@ -20,6 +20,7 @@ import cattrs
 from attrs import define, field, frozen
 
 from engine.bench import host as bench_host
+from engine.bench.pool import RecordedRun
 from engine.bench.problems import Problem
 from engine.bench.runner import Result, run_problems
 from engine.config import Settings
@@ -140,7 +141,7 @@ class Bench:
         for variant in self.variants:
             self._say(f"problems with {variant.recipe.name}")
 
-            def report(result: Result, variant: Variant = variant) -> None:
+            def report(result: Result, _: RecordedRun | None, variant: Variant = variant) -> None:
                 variant.results.append(result)
                 self._keep()
 
