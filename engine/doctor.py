@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,6 +15,9 @@ from attrs import frozen
 from engine import version
 from engine.config import SANDBOX_LEVELS, Settings, user_file
 from engine.errors import GreenfinchError
+from engine.machine import devices, gpus
+from engine.machine.devices import Build
+from engine.machine.gpus import Gpu
 
 _HOST_SECONDS = 2.0
 
@@ -66,8 +69,11 @@ async def examine(
     async def host() -> list[Finding]:
         return await _host(settings)
 
+    async def gpu() -> list[Finding]:
+        return [] if settings.servers else await anyio.to_thread.run_sync(gpu_finding)
+
     checks: list[tuple[str, Callable[[], Awaitable[list[Finding]]]]]
-    checks = [("your Python", interpreter), ("sandbox", sandbox), ("model", model), ("model host", host)]
+    checks = [("your Python", interpreter), ("sandbox", sandbox), ("model", model), ("model host", host), ("GPU", gpu)]
     if not trusted:
         untrusted = "not trusted: no test runs, and its Python is not looked at"
         findings.append(Finding("workspace trust", False, untrusted, "Trust the workspace in your editor."))
@@ -138,6 +144,23 @@ async def _host(settings: Settings) -> list[Finding]:
         return [Finding("model host", True, f"{llama}; {', '.join(settings.servers)} is used instead")]
     running = await anyio.to_thread.run_sync(_running_host, settings)
     return [Finding("model host", True, f"{llama}; {running}")]
+
+
+def gpu_finding(build: Build | None = None, found: Sequence[Gpu] | None = None) -> list[Finding]:
+    """Whether a GPU is here that the installed llama.cpp leaves idle, and what makes one that uses it.
+
+    Args:
+        build, found: by default what is installed and plugged in.
+    """
+    build = devices.ask() if build is None else build
+    found = gpus.find(build) if found is None else found
+    if not found:
+        return [Finding("GPU", True, "none found; models run on the CPU")]
+    names = ", ".join(f"{gpu.name} ({gpu.total / 1e9:.1f} GB)" if gpu.total else gpu.name for gpu in found)
+    if build.gpu:
+        return [Finding("GPU", True, f"{names}; used by the installed llama.cpp")]
+    remedy = f"With {gpus.rebuild_needs(found[0])} installed: {gpus.rebuild_command(found[0])}"
+    return [Finding("GPU", True, f"{names}; the installed llama.cpp is built for the CPU alone", remedy)]
 
 
 def _running_host(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.fit import fit
 from engine.cli.optimise import optimise
 from engine.models import catalogue, store
 from engine.models.catalogue import ModelEntry
@@ -79,6 +80,7 @@ def verify(name: str | None, as_json: bool) -> None:
         sys.exit(1)
 
 
+models.add_command(fit)
 models.add_command(optimise)
 
 

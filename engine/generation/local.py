@@ -110,7 +110,8 @@ class LocalGenerator:
                 "context_tokens": str(health.get("context_tokens", "")),
                 "host_pid": str(health.get("pid", "")),
             }
-            how = ", ".join(filter(None, ("llama.cpp", health.get("device", "CPU"), health.get("note"))))
+            why = f"chosen by auto: {connection.model.why}" if connection.model.why else ""
+            how = ", ".join(filter(None, ("llama.cpp", health.get("device", "CPU"), health.get("note"), why)))
             return GeneratorInfo(connection.model.name, f"this machine ({how})", details)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:

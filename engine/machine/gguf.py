@@ -19,6 +19,7 @@ _VERSIONS = (2, 3)
 _ALIGNMENT = 32
 _LONGEST_LIST = 4096  # entries; longer lists are vocabularies, of which the length is enough
 _MOST_DIMENSIONS = 4
+_OUTPUT = b"output.weight"
 
 Value = int | float | bool | str | list[int | float | bool] | None
 
@@ -34,10 +35,12 @@ class Header:
     Attributes:
         values: by key; of a list of texts, and of any very long list, only the length as `<key>.length`.
         weights: bytes of tensors, as they lie in the file.
+        output: the output has a table of its own; else the embedding's serves for it, too.
     """
 
     values: Mapping[str, Value]
     weights: int
+    output: bool = True
 
     def number(self, key: str, default: int = 0) -> int:
         """A whole number; `{}` in `key` stands for the architecture.  Of a list (a value a layer), the largest."""
@@ -82,8 +85,11 @@ class _Reader:
             if length is not None:
                 values[f"{key}.length"] = length
         last = 0
+        output = False
         for _ in range(tensors):
+            begin = self._at + 8
             self._skip_texts(1)
+            output |= self._data[begin : self._at] == _OUTPUT
             dimensions = self._unpack("I")
             if dimensions > _MOST_DIMENSIONS:
                 raise ValueError(dimensions)
@@ -98,7 +104,7 @@ class _Reader:
             raise UnfitModelError(
                 f"{self._path} is cut off: it has {size:,} bytes, and its last tensor begins at {begin + last:,}."
             )
-        return Header(values, max(0, size - begin))
+        return Header(values, max(0, size - begin), output)
 
     def _unpack(self, code: str) -> int:
         (value,) = struct.unpack_from(f"<{code}", self._data, self._at)

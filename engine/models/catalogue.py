@@ -60,6 +60,12 @@ class ModelEntry:
     quantization: str
     context: int
     sources: tuple[Source, ...]
+    layers: int = 0
+    width: int = 0
+    inner: int = 0
+    heads: int = 0
+    kv_heads: int = 0
+    vocabulary: int = 0
     rank: int = 0
     licence_note: str = ""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
-from attrs import frozen
+from attrs import evolve, frozen
 
 from engine.errors import ModelError, ModelMissingError
 from engine.models import catalogue
@@ -28,11 +28,13 @@ class ModelFile:
     Attributes:
         name: the catalogue's name, or the file's without its suffix.
         entry: what the catalogue knows about it; None for a file of the user's own.
+        why: what it was chosen for by `auto`; empty where it was named.
     """
 
     path: Path
     name: str
     entry: ModelEntry | None
+    why: str = ""
 
 
 @frozen
@@ -85,7 +87,7 @@ def find(name_or_path: str) -> ModelFile:
 def resolve(setting: str) -> ModelFile:
     """The model to use for the setting `model`.
 
-    `auto` is the installed model of the highest rank (see `catalogue.toml`), the smallest among equals.
+    `auto` is explained in `choice`; `why` of the file says what decided.
 
     Raises:
         ModelMissingError: nothing fitting is installed; the remedy is the command that pulls it.
@@ -97,7 +99,10 @@ def resolve(setting: str) -> ModelFile:
     present = [entry for entry in known.models if installed(entry)]
     if not present:
         raise _missing(known.entry(known.default))
-    return find(max(present, key=lambda entry: (entry.rank, -entry.size)).name)
+    from engine.models.choice import choose  # reads about the machine: only where there is a choice
+
+    choice = choose(present)
+    return evolve(find(choice.entry.name), why=choice.why)
 
 
 def verify(name: str | None = None, *, progress: HashProgress | None = None) -> tuple[Verification, ...]:

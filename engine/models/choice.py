@@ -1,0 +1,54 @@
+"""Which of the installed models `auto` means, and why: the largest that gives an edit soon, if this machine is known.
+
+What a machine can do is known once `greenfinch models fit` has measured it; until then the catalogue's ranks decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from engine.machine import hardware
+from engine.machine.hardware import Hardware
+from engine.models.catalogue import ModelEntry
+from engine.models.fit import Plan, plans
+
+SOON_SECONDS = 30.0
+"""To a verified edit: what somebody waits for without turning to something else."""
+
+
+@frozen
+class Choice:
+    """A model, and in a few words why this one."""
+
+    entry: ModelEntry
+    why: str
+
+
+def choose(present: Sequence[ModelEntry], machine: Hardware | None = None) -> Choice:
+    """The one to use of the models that are `present`, at least one.
+
+    Args:
+        machine: what `models fit` has found; by default what it has kept, if anything.
+    """
+    machine = machine or hardware.kept()
+    if machine is not None and machine.flops:
+        fitting = {row.model: row for row in plans(present, machine) if row.fits}
+        soon = [entry for entry in present if entry.name in fitting and _soon(fitting[entry.name])]
+        if soon:
+            entry = max(soon, key=lambda entry: entry.parameters)
+            seconds = fitting[entry.name].seconds
+            return Choice(entry, f"the largest installed model that gives an edit soon here, {seconds:.0f} s estimated")
+        if fitting:
+            quickest = min(fitting.values(), key=lambda row: row.seconds)
+            entry = next(entry for entry in present if entry.name == quickest.model)
+            return Choice(entry, f"the quickest installed model that fits here, {quickest.seconds:.0f} s estimated")
+    entry = max(present, key=lambda entry: (entry.rank, -entry.size))
+    return Choice(
+        entry, "the best installed model that is quick on most machines; `greenfinch models fit` measures yours"
+    )
+
+
+def _soon(row: Plan) -> bool:
+    return 0 < row.seconds <= SOON_SECONDS

@@ -1,0 +1,223 @@
+"""What fits a machine, and how fast: plans for machines described in files, and their parts against what is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from attrs import evolve
+from click.testing import CliRunner
+
+from engine.cli.fit import describe, table
+from engine.cli.models import models
+from engine.doctor import gpu_finding
+from engine.machine import gpus, hardware
+from engine.machine.devices import Build, Device, ask
+from engine.machine.gguf import read_header
+from engine.machine.gpus import Gpu, nvidia
+from engine.machine.hardware import Hardware, load
+from engine.models import catalogue, store
+from engine.models.choice import choose
+from engine.models.fit import Plan, plan, plans
+from engine.models.shape import Shape
+
+MACHINES = Path(__file__).parent / "machines"
+"""Made from data sheets (cards, memory sizes, bandwidths) and from what such processors measure."""
+GB = 1e9
+
+
+def machine(name: str) -> Hardware:
+    return load((MACHINES / f"{name}.json").read_text("utf-8"))
+
+
+def planned(name: str, **options: Any) -> dict[str, Plan]:
+    found = machine(name)
+    rows = list(plans(catalogue.load().models, found, **options))
+    print("\n".join([*describe(found), *table(rows)]))  # seen with `pytest -s`
+    return {row.model.removeprefix("qwen2.5-coder-"): row for row in rows}
+
+
+def test_the_reference_case_14b_with_8_candidates_is_wholly_on_a_16_gb_card() -> None:
+    row = planned("rtx_16gb", sequences=8)["14b"]
+    assert (row.fits, row.device, row.gpu_layers, row.layers) == (True, "GPU", 49, 49)
+    # 9.0 GB of weights, 1.6 of cache (48 layers, 8 heads of 128, 8192 tokens, 16 bits), 0.4 of logits, the driver.
+    assert 11.0 * GB < row.gpu_memory < 12.5 * GB
+    # A token reads 8.5 GB at seven tenths of 288 GB/s; eight together share that.
+    assert 20 < row.decode_rate < 26 and 80 < row.decode_rate_n < 8 * row.decode_rate
+    assert row.seconds < 15
+
+
+def test_a_card_with_less_room_gets_fewer_layers_and_a_smaller_cache_gives_some_back() -> None:
+    small = machine("rtx_16gb")
+    small = evolve(small, gpus=(evolve(small.gpus[0], total=8_589_934_592, free=8_000_000_000),))
+    shape = Shape.of_entry(catalogue.load().entry("qwen2.5-coder-14b"))
+    assert shape is not None
+    rows = [plan("14b", shape, small, kv=kv) for kv in ("f16", "q8_0", "q4_0")]
+    layers = [row.gpu_layers for row in rows]
+    assert 0 < layers[0] < layers[1] <= layers[2] < 49
+    for row in rows:
+        assert row.device == "GPU+CPU" and row.gpu_memory < 8_000_000_000
+        assert row.decode_rate < planned("rtx_16gb")["14b"].decode_rate
+
+
+def test_a_laptop_with_8_gb_and_no_gpu_can_have_up_to_3b() -> None:
+    rows = planned("laptop_8gb")
+    assert {name for name, row in rows.items() if row.fits} == {"0.5b", "1.5b", "3b"}
+    assert {row.device for row in rows.values()} == {"CPU"}
+    rates = [row.decode_rate for row in rows.values()]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_an_apple_chip_shares_its_memory_between_both() -> None:
+    rows = planned("apple_m2_16gb")
+    assert rows["7b"].fits and rows["7b"].device == "GPU"
+    assert rows["7b"].ram > rows["7b"].gpu_memory, "the GPU's part is taken from the machine's memory"
+    assert not rows["14b"].fits
+    assert 8 < rows["7b"].decode_rate < 20
+
+
+def test_other_quantizations_are_smaller_or_larger_and_so_slower_or_faster() -> None:
+    found = machine("laptop_8gb")
+    entry = catalogue.load().entry("qwen2.5-coder-7b")
+    own, large, small = plans([entry], found, kinds=("Q8_0", "Q2_K"))
+    assert [row.kind for row in (own, large, small)] == ["Q4_K_M", "Q8_0", "Q2_K"]
+    assert small.ram < own.ram < large.ram and small.decode_rate > own.decode_rate > large.decode_rate
+
+
+def test_the_catalogue_says_of_a_file_what_its_head_says(small_model: Path) -> None:
+    head, entry = Shape.of_header(read_header(small_model)), catalogue.load().entry("qwen2.5-coder-0.5b")
+    told = Shape.of_entry(entry)
+    assert told is not None and evolve(head, file=0) == evolve(told, file=0)
+    assert told.file == pytest.approx(head.file, rel=0.02)
+    assert head.body + head.output == pytest.approx(entry.parameters * 1e9, rel=0.02)
+
+
+def test_all_models_of_the_catalogue_have_the_number_of_weights_they_are_named_after() -> None:
+    for entry in catalogue.load().models:
+        shape = Shape.of_entry(entry)
+        assert shape is not None
+        small = entry.width < 3000  # these have one table in the original, counted once
+        assert shape.body + shape.output * (1 if small else 2) == pytest.approx(entry.parameters * 1e9, rel=0.01)
+
+
+def test_a_machine_that_was_not_measured_gets_no_rates() -> None:
+    row = next(plans(catalogue.load().models, evolve(machine("laptop_8gb"), bandwidth=0.0, flops=0.0)))
+    assert (row.fits, row.decode_rate, row.seconds) == (True, 0.0, 0.0)
+    assert "?" in list(table([row]))[-1]
+
+
+def test_auto_is_the_largest_that_is_soon_and_says_why() -> None:
+    known = catalogue.load()
+    small, middle, seven = (known.entry(f"qwen2.5-coder-{size}b") for size in ("0.5", "1.5", "7"))
+    here = choose([small, middle, seven], machine("rtx_16gb"))
+    assert here.entry is seven and "gives an edit soon here" in here.why and "estimated" in here.why
+    assert choose([small, middle, seven], machine("laptop_8gb")).entry is middle
+    slow = evolve(machine("laptop_8gb"), bandwidth=2e9, flops=5e9)
+    assert choose([small, middle], slow).entry is small
+    tiny = evolve(machine("laptop_8gb"), ram_free=10**8)
+    assert choose([small, middle], tiny).entry is middle, "without a plan that fits, ranks decide"
+
+
+def test_auto_goes_by_what_fit_has_found_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GREENFINCH_MODELS", str(tmp_path))
+    known = catalogue.load()
+    for entry in known.models[:2]:
+        with (tmp_path / entry.file).open("wb") as file:
+            file.write(b"GGUF")
+            file.truncate(entry.size)
+    assert hardware.kept() is None
+    assert "greenfinch models fit" in store.resolve("auto").why
+    assert store.resolve("auto").name == "qwen2.5-coder-1.5b"
+    mine = evolve(
+        machine("laptop_8gb"), cpu=hardware.cpu_name(), cores=hardware.usable_cores(), bandwidth=2e9, flops=1e10
+    )
+    hardware.keep(mine)
+    assert store.resolve("auto").name == "qwen2.5-coder-0.5b"
+    hardware.keep(evolve(mine, bandwidth=1e9, flops=1e11))
+    kept = hardware.kept()
+    assert kept is not None and (kept.bandwidth, kept.flops) == (2e9, 1e11), "the better of both measurements"
+    hardware.keep(evolve(mine, cpu="another"))
+    assert hardware.kept() is None
+    assert store.resolve("qwen2.5-coder-0.5b").why == ""
+
+
+def test_fit_plans_for_a_machine_in_a_file_and_prints_it_as_such_a_file(tmp_path: Path) -> None:
+    file = MACHINES / "rtx_16gb.json"
+    shown = CliRunner().invoke(models, ["fit", "--machine", str(file), "--all"]).stdout
+    assert "RTX 4060 Ti" in shown and "estimated" in shown and "Q8_0" in shown
+    told = json.loads(CliRunner().invoke(models, ["fit", "--machine", str(file), "--json"]).stdout)
+    (tmp_path / "again.json").write_text(json.dumps(told["machine"]))
+    assert load((tmp_path / "again.json").read_text()) == machine("rtx_16gb")
+    assert [row["device"] for row in told["plans"]] == ["GPU"] * 5
+    (tmp_path / "bad.json").write_text("{}")
+    error = CliRunner().invoke(models, ["fit", "--machine", str(tmp_path / "bad.json")]).exception
+    assert "no description of hardware" in str(error)
+
+
+def test_this_machine_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = hardware.read()
+    assert found.cores >= 1 and 0 < found.ram_free <= found.ram
+    assert found.bandwidth > 1e8 and found.flops > 1e8
+    assert found.vectors
+    assert load(json.dumps(found.as_json())) == found
+
+
+def test_llama_cpp_is_asked_in_a_process_of_its_own() -> None:
+    build = ask()
+    assert not build.problem and build.version
+    assert build.gpu or build.devices == ()
+
+
+def test_nvidia_cards_tell_their_memory_bandwidth_and_speed() -> None:
+    class NVMLError(Exception):
+        pass
+
+    def unknown(_handle: object) -> int:
+        raise NVMLError
+
+    nvml = SimpleNamespace(
+        NVMLError=NVMLError, NVML_CLOCK_MEM=2, NVML_CLOCK_SM=1, nvmlInit=lambda: None, nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: 1, nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetName=lambda handle: "NVIDIA GeForce RTX 4060 Ti",
+        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(total=17_175_674_880, free=16_000_000_000),
+        nvmlDeviceGetMemoryBusWidth=lambda handle: 128, nvmlDeviceGetNumGpuCores=lambda handle: 4352,
+        nvmlDeviceGetMaxClockInfo=lambda handle, kind: {2: 9001, 1: 3105}[kind],
+    )  # fmt: skip
+    (card,) = nvidia(nvml)
+    assert card.bandwidth == pytest.approx(288e9, rel=0.01)
+    assert card.flops == pytest.approx(27.0e12, rel=0.01)
+    nvml.nvmlDeviceGetMemoryBusWidth = unknown
+    (card,) = nvidia(nvml)
+    assert card.bandwidth == 0.0 and card.total == 17_175_674_880
+
+
+def test_what_llama_cpp_names_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpus, "_nvidia", lambda: iter(()))
+    build = Build("1", True, (), (Device("Vulkan0", "AMD Radeon RX 7800 XT (RADV NAVI32)", 17 * 10**9, 16 * 10**9),))
+    (card,) = gpus.find(build)
+    assert (card.maker, card.total, card.shared) == ("AMD", 17 * 10**9, False)
+    assert gpus.apple_bandwidth("Apple M2 Pro") == 200e9
+
+
+@pytest.mark.parametrize(
+    ("maker", "flag", "tool"),
+    [("NVIDIA", "-DGGML_CUDA=on", "nvcc"), ("AMD", "-DGGML_HIP=on", "ROCm"), ("Intel", "-DGGML_VULKAN=on", "Vulkan"),
+     ("Apple", "-DGGML_METAL=on", "Xcode")],
+)  # fmt: skip
+def test_doctor_names_the_command_that_rebuilds_llama_cpp_for_an_idle_gpu(maker: str, flag: str, tool: str) -> None:
+    gpu = Gpu("A card", maker, 16 * 10**9, 15 * 10**9)
+    (finding,) = gpu_finding(Build("0.3.16", False), [gpu])
+    assert finding.ok and "built for the CPU alone" in finding.found and tool in finding.remedy
+    command = finding.remedy.partition(": ")[2]
+    assert command.startswith(f'CMAKE_ARGS="{flag}" ')
+    for option in ("--force-reinstall", "--no-cache-dir", "--no-deps", "--no-binary llama-cpp-python"):
+        assert option in command, "or pip takes the wheel for the CPU that it keeps"
+    (used,) = gpu_finding(Build("0.3.16", True), [gpu])
+    assert used.remedy == "" and "used by the installed llama.cpp" in used.found
+    (none,) = gpu_finding(Build("0.3.16", False), [])
+    assert none.ok and none.remedy == ""
