@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -165,17 +164,13 @@ def gpu_finding(build: Build | None = None, found: Sequence[Gpu] | None = None) 
 
 def _running_host(settings: Settings) -> str:
     from engine.errors import ModelError
-    from engine.generation.launch import socket_path
+    from engine.generation.launch import is_there, socket_path
     from engine.models import store
 
     try:
         path = socket_path(store.resolve(settings.model).path, settings)
     except ModelError:
         return "not running; it starts when a run needs it"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(_HOST_SECONDS)
-        try:
-            connection.connect(str(path))
-        except OSError:
-            return "not running; it starts when a run needs it"
+    if not is_there(path, _HOST_SECONDS):
+        return "not running; it starts when a run needs it"
     return f"running at {path}"

@@ -15,13 +15,13 @@ from engine.errors import GenerationError, GreenfinchError
 from engine.events import CandidateRejected, CandidateStarted, CandidateTested, Event, JudgeFound, Origin
 from engine.judgement import Trial
 from engine.languages.base import Solution
+from engine.machine.cpus import usable_cores, workers_for_tests
 from engine.sampling import PLAN_TOKENS, Sampler
 from engine.search import Attempt, Decision, Policy, Repair, State, decide
 from engine.verification.base import Baseline, Judge, TestOutcome, TestResult, Verdict
 from engine.verification.gate import Gate, Refused
 
 WIDTH = 4  # candidates sampled at once
-_TEST_WORKERS = 1  # generation and tests share few cores: one run of the tests at a time
 _LOOK_AGAIN = 0.5  # seconds after which the policy is asked again, though nothing has happened but time
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
@@ -73,7 +73,7 @@ class Searching:
         self.test_cpu = 0.0
         self.sampling_error: GreenfinchError | None = None
         self.failure: Exception | None = None
-        self.slots = anyio.CapacityLimiter(_TEST_WORKERS)
+        self.slots = anyio.CapacityLimiter(workers_for_tests(usable_cores()))
         self.trial = trial
         self._settings, self._policy, self._baseline = settings, policy, baseline
         self._tell, self._python = telling, python

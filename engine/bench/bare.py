@@ -4,7 +4,7 @@
 `{"n": 4, "tokens": 48}`, with one on stdout: how many tokens were sampled, and when each candidate had ended.
 
 `loop` is the ceiling: `llama_decode` on n sequences that share their prompt, step after step; nothing is sampled and
-nothing is said.  `calls` is n calls of `Llama.create_chat_completion`, one after the other.
+nothing is said.  X
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 
-from engine.bench.host import MESSAGES, TEMPERATURE
+from engine.bench.kinds import MESSAGES, TEMPERATURE
 from engine.host.backend import Backend
 from engine.host.prompt import encode_chat
 
@@ -29,11 +30,15 @@ Answer = Callable[[int, int], tuple[int, list[float]]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="engine.bench.bare")
-    parser.add_argument("kind", choices=("loop", "calls"))
+    parser.add_argument("kind", choices=("loop", "calls", "slots"))
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--context", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--slots", type=int, default=1)
     arguments = parser.parse_args()
+    if arguments.kind == "slots":
+        _serve(arguments.model, arguments.context, arguments.threads, arguments.slots)
+        return
     make = _loop if arguments.kind == "loop" else _calls
     answer = make(arguments.model, arguments.context, arguments.threads)
     print(json.dumps({"ready": True}), flush=True)
@@ -85,6 +90,17 @@ def _calls(model: Path, context: int, threads: int) -> Answer:
 
     answer(1, 1)  # the prompt is in its cache then, as it is in the others'
     return answer
+
+
+def _serve(model: Path, context: int, threads: int, slots: int) -> None:
+    xllamacpp: Any = import_module("xllamacpp")  # of the extra `bench`; without types
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.n_parallel, params.n_ctx, params.kv_unified = slots, context, True
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    server = xllamacpp.Server(params)
+    print(json.dumps({"ready": True, "url": server.listening_address}), flush=True)
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

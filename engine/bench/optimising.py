@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.bench.host import Machine
+from engine.bench.results import Machine
 from engine.bench.variants import Variant, summary
 from engine.errors import ConfigError
 

@@ -19,7 +19,7 @@ import attrs
 import cattrs
 from attrs import define, field, frozen
 
-from engine.bench import host as bench_host
+from engine.bench import kinds as processes
 from engine.bench.pool import RecordedRun
 from engine.bench.problems import Problem
 from engine.bench.runner import Result, run_problems
@@ -120,7 +120,7 @@ class Bench:
             for variant in lacking if turn % 2 else reversed(lacking):
                 self._say(f"speed of {variant.recipe.name}, round {turn + 1} of {rounds}")
                 of = ModelFile(self.path(variant), variant.recipe.name, None)
-                async with bench_host.child("loop", of, self._threads) as process:
+                async with processes.child("loop", of, self._threads) as process:
                     await process.run(1, 4)
                     for n in sizes:
                         timed = await process.run(n, _TOKENS)

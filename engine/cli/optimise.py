@@ -47,9 +47,9 @@ def optimise(
 
     The report and the plot are OUT/report.md and OUT/plot.svg.  No variant is better than the file it is made from.
     """
-    from engine.bench.host import Machine
     from engine.bench.optimising import page, plot
     from engine.bench.problems import load_problems
+    from engine.bench.results import Machine
     from engine.bench.variants import STAGES, TEXT, Bench, recipes, summary
     from engine.machine.cpus import usable_cores
     from engine.models import store

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from engine.errors import ConfigError
+from engine.generation.loopback import LOOPBACK_SUFFIX, LoopbackTransport
 
 UNIX = "unix:"
 CONNECT_SECONDS = 10.0
@@ -44,6 +45,14 @@ def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECOND
 def unix_client(path: Path, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
     """A client of the server on a Unix socket."""
     transport = httpx.AsyncHTTPTransport(uds=str(path))
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost/v1/", timeout=timeout, trust_env=False)
+
+
+def host_client(path: Path, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
+    """A client of this machine's own host, which listens at `path` (see `launch.socket_path`)."""
+    if path.suffix != LOOPBACK_SUFFIX:
+        return unix_client(path, timeout=timeout)
+    transport = LoopbackTransport(path)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost/v1/", timeout=timeout, trust_env=False)
 
 

@@ -15,29 +15,31 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
+
+import platformdirs
 
 from engine import version
 from engine.config import Settings
 from engine.errors import HostError
+from engine.generation.loopback import LOOPBACK_SUFFIX, whereabouts
 
 PROTOCOL = 1  # what client and host agree on beyond the OpenAI protocol; part of the socket's name
 LONGEST_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 to 108
 LOG_LINES = 4
 MEMORY_SHORT = "memory"
+LOOPBACK = not hasattr(socket, "AF_UNIX")  # Windows
 _EXIT_REASONS = {3: "model", 4: MEMORY_SHORT}  # the host's `error_code`, for one that ended before it was asked
 
 
 def socket_path(model: Path, settings: Settings) -> Path:
     """Where the host for this model file and these settings listens, whether or not there is one.
 
+    That is a Unix socket; on a system without them, a file that tells the port and its token (see `loopback`).
+
     Raises:
-        HostError: no folder that only this user can open can be had, or the system has no Unix sockets.
+        HostError: no folder that only this user can open can be had.
     """
-    if not hasattr(socket, "AF_UNIX"):
-        raise HostError(
-            "The local model host needs Unix sockets, which this system lacks.",
-            remedy="Set endpoint to an OpenAI-compatible server, such as llama-server on this machine.",
-        )
     file = model.resolve().stat()
     identity = (
         PROTOCOL,
@@ -49,12 +51,15 @@ def socket_path(model: Path, settings: Settings) -> Path:
         settings.context_tokens,
         settings.threads,
     )
-    name = f"host{PROTOCOL}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}.sock"
+    suffix = LOOPBACK_SUFFIX if LOOPBACK else ".sock"
+    name = f"host{PROTOCOL}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:16]}{suffix}"
     return _private_folder(len(name)) / name
 
 
 def _private_folder(name_length: int) -> Path:
     """A folder that belongs to this user alone; made if it is not there."""
+    if sys.platform == "win32":
+        return _profile_folder()
     user = os.getuid()
     candidates = []
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
@@ -78,6 +83,16 @@ def _private_folder(name_length: int) -> Path:
     )
 
 
+def _profile_folder() -> Path:
+    """Windows: a folder in the user's own profile, which its access list closes to other users."""
+    folder = platformdirs.user_data_path("greenfinch", appauthor=False) / "hosts"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"The folder {folder}, for the model host, could not be made: {error}.") from error
+    return folder
+
+
 def start_host(model: Path, name: str, path: Path, settings: Settings) -> subprocess.Popen[bytes]:
     """Start a host for `path`, detached: it outlives this process, and no Ctrl-C of a terminal reaches it.
 
@@ -88,7 +103,13 @@ def start_host(model: Path, name: str, path: Path, settings: Settings) -> subpro
     command = [sys.executable, "-P", "-m", "engine.host", "--model", str(model.resolve()), "--name", name]
     command += ["--socket", str(path), "--context", str(settings.context_tokens), "--threads", str(settings.threads)]
     command += ["--idle-minutes", str(settings.host_idle_minutes)]
+    if path.suffix == LOOPBACK_SUFFIX:
+        command.append("--loopback")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    detached: dict[str, Any] = {"cwd": "/", "start_new_session": True}
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        detached = {"cwd": str(path.parent), "creationflags": flags}
     try:
         with log_path(path).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of our own
@@ -96,9 +117,8 @@ def start_host(model: Path, name: str, path: Path, settings: Settings) -> subpro
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd="/",
                 env=environment,
-                start_new_session=True,
+                **detached,
             )
     except OSError as error:
         raise HostError(f"The model host cannot be started: {error}.") from error
@@ -119,6 +139,19 @@ def end_hosts(path: Path) -> None:
                 process.wait(10)
         except psutil.Error:  # it has ended, or is not ours
             continue
+
+
+def is_there(path: Path, seconds: float) -> bool:
+    """Whether a host listens at `path` now."""
+    if path.suffix == LOOPBACK_SUFFIX:
+        return whereabouts(path) is not None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(seconds)
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def reason(exit_code: int) -> str | None:

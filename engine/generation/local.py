@@ -20,7 +20,7 @@ from engine.energy.base import Work
 from engine.errors import HostError
 from engine.generation.again import persistently
 from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest
-from engine.generation.endpoints import unix_client
+from engine.generation.endpoints import host_client
 from engine.generation.launch import MEMORY_SHORT, end_hosts, last_words, log_path, reason, socket_path, start_host
 from engine.generation.openai import OpenAIGenerator
 from engine.models import store
@@ -167,7 +167,7 @@ class LocalGenerator:
             if self._connection.socket == path:
                 return self._connection
             await self.aclose()  # the model's file was replaced meanwhile
-        client = unix_client(path, timeout=httpx.Timeout(SILENCE_SECONDS, pool=None))
+        client = host_client(path, timeout=httpx.Timeout(SILENCE_SECONDS, pool=None))
         generator = OpenAIGenerator(client, model=model.name, where="The model host", own=True)
         self._connection = _Connection(model, path, client, generator)
         return self._connection

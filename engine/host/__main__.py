@@ -1,7 +1,8 @@
 """Run a model host: `python -P -m engine.host --model FILE --socket PATH`.
 
-It logs to stderr (whoever starts it points that to a file), serves one socket that only its user can open, and ends
-when it has been idle for long enough, or hangs.  A second host for the same socket ends at once, with exit code 0.
+It logs to stderr (whoever starts it points that to a file), serves one socket that only its user can open, or with
+`--loopback` a port that asks for a token, and ends when it has been idle for long enough, or hangs.  A second host for
+the same socket ends at once, with exit code 0.
 """
 
 from __future__ import annotations
@@ -11,25 +12,27 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
 import uvicorn
 from filelock import FileLock, Timeout
+from starlette.types import ASGIApp
 
 from engine.host.app import create_app
 from engine.host.batcher import SEQUENCES, Batcher
+from engine.host.listening import Guard, Listening, listen_loopback, listen_unix
 from engine.host.loading import EXIT_CODES, FAILED, load
 from engine.machine.cpus import usable_cores
 
 log = logging.getLogger("greenfinch.host")
 
-NICENESS = 5  # the editor and its server come first
+NICENESS = 5
 LEAST_IDLE_SECONDS = 2.0  # time for whoever started the host to send its first request
 STEP_LIMIT_SECONDS = 300.0  # a step that takes longer never ends; the slowest machines take half a minute
 
@@ -37,8 +40,7 @@ STEP_LIMIT_SECONDS = 300.0  # a step that takes longer never ends; the slowest m
 def main() -> int:
     arguments = _parse(sys.argv[1:])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    lower_priority()
     path: Path = arguments.socket
     lock = FileLock(f"{path}.lock")
     try:
@@ -47,16 +49,23 @@ def main() -> int:
         log.info("another host serves %s", path)
         return 0
     try:
-        listener = _listen(path)
+        listening = listen_loopback(path) if arguments.loopback else listen_unix(path)
         try:
-            code = asyncio.run(_serve(listener, arguments))
+            code = asyncio.run(_serve(listening, arguments))
         finally:
-            path.unlink(missing_ok=True)
-            listener.close()
+            listening.close()
     finally:
         lock.release()
     logging.shutdown()
     return code
+
+
+def lower_priority() -> None:
+    """The editor and its server come first."""
+    if sys.platform == "win32":
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(NICENESS)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -64,24 +73,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, help="GGUF file")
     parser.add_argument("--name", help="name of the model as told to clients (default: the file's)")
     parser.add_argument("--socket", type=Path, required=True, help="path of the socket to serve")
+    parser.add_argument("--loopback", action="store_true", help="a port of 127.0.0.1 instead; the path tells clients")
     parser.add_argument("--context", type=int, default=8192, help="tokens of context, shared by all samples")
     parser.add_argument("--threads", type=int, default=0, help="threads (default: the usable physical cores)")
+    parser.add_argument("--steady", action="store_true", help="use them all for every step, however busy the machine")
     parser.add_argument("--idle-minutes", type=float, default=10.0, help="end after this long without work")
     parser.add_argument("--step-limit", type=float, default=STEP_LIMIT_SECONDS, help="end if a step takes longer (s)")
     return parser.parse_args(argv)
-
-
-def _listen(path: Path) -> socket.socket:
-    """Bind the socket, in place of one that a dead host left behind; nobody but its user may connect."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(mask)
-    listener.listen(128)
-    return listener
 
 
 class _Server(uvicorn.Server):
@@ -92,12 +90,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> int:
+async def _serve(listening: Listening, arguments: argparse.Namespace) -> int:
     model: Path = arguments.model
     threads = arguments.threads or usable_cores()
     make = partial(load, model, context_tokens=arguments.context, threads=threads, sequences=SEQUENCES)
-    batcher = Batcher(make, asyncio.get_running_loop().call_soon_threadsafe)
-    app = create_app(batcher, model=arguments.name or model.stem, threads=threads)
+    batcher = Batcher(make, asyncio.get_running_loop().call_soon_threadsafe, steady=arguments.steady)
+    app: ASGIApp = create_app(batcher, model=arguments.name or model.stem, threads=threads)
+    if listening.token:
+        app = Guard(app, listening.token)
     server = _Server(
         uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off", timeout_graceful_shutdown=1)
     )
@@ -117,11 +117,12 @@ async def _serve(listener: socket.socket, arguments: argparse.Namespace) -> int:
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end_by_signal)
+        with suppress(NotImplementedError):  # Windows: there a host is ended from outside
+            asyncio.get_running_loop().add_signal_handler(number, end_by_signal)
     log.info("loading %s with %d threads", model, threads)
     batcher.start()
     watch = asyncio.create_task(end_when_unused())
-    await server.serve(sockets=[listener])
+    await server.serve(sockets=[listening.listener])
     watch.cancel()
     if not batcher.close(timeout=5):
         _end_now(arguments.socket, FAILED)

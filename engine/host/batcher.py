@@ -68,11 +68,15 @@ class Batcher:
     Args:
         load: makes the backend; called in the thread, since loading takes seconds.
         post: hands a call over to the event loop (`loop.call_soon_threadsafe`).
+        steady: use the backend's threads for every step, whatever else the machine does.
     """
 
-    def __init__(self, load: Callable[[], Backend], post: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self, load: Callable[[], Backend], post: Callable[[Callable[[], None]], object], *, steady: bool = False
+    ) -> None:
         self._load = load
         self._post = post
+        self._steady = steady
         self._thread = threading.Thread(target=self._main, name="decode", daemon=True)
         self._wake = threading.Condition()
         self._queue: list[Sample] = []
@@ -157,7 +161,7 @@ class Batcher:
         try:
             backend = self._load()
             cache = KVCache(backend, capacity=backend.context_tokens, sequences=SEQUENCES, kept=MAX_KEPT)
-            governor = ThreadGovernor(backend.threads, usable_cores())
+            governor = ThreadGovernor(backend.threads, usable_cores(), steady=self._steady)
         except BackendError as error:
             self.error, self.error_code = str(error), error.code
             log.error("%s", error)

@@ -64,10 +64,12 @@ class ThreadGovernor:
     Args:
         most: threads to use on a quiet machine, at least 1.
         cores: that the machine has for this process; none taken as `most`.
+        steady: always use `most`, as a bench does that compares the two.
     """
 
-    def __init__(self, most: int, cores: int = 0) -> None:
-        counts = sorted({most, max(1, most - 1), (most + 1) // 2, 1}, reverse=True)
+    def __init__(self, most: int, cores: int = 0, *, steady: bool = False) -> None:
+        fewer = () if steady else (max(1, most - 1), (most + 1) // 2, 1)
+        counts = sorted({most, *fewer}, reverse=True)
         self._ladder = [_Rung(count) for count in counts]
         self._cores = max(most, cores)
         self._at = 0

@@ -1,4 +1,4 @@
-"""How many threads llama.cpp gets: the physical cores this process may really use.
+"""How many cores there are to share between generation and tests: the physical ones this process may really use.
 
 The machine's core count is not it: affinity masks, containers and cgroup limits take cores away, and a second thread
 on one physical core only gets in the first one's way.
@@ -10,8 +10,6 @@ import math
 import os
 from pathlib import Path
 
-import psutil
-
 from engine.machine.cgroups import groups, number
 
 
@@ -22,8 +20,17 @@ def usable_cores() -> int:
     return max(1, min(cores, math.floor(quota)) if quota is not None else cores)
 
 
+def workers_for_tests(cores: int) -> int:
+    """Runs of the tests at a time, beside the model host, which takes what they leave: each decode step waits for all
+    of its threads, so a core that it shares with tests slows the others down, too (see `host.governor`).
+    """
+    return max(1, cores // 4)
+
+
 def _physical_cores() -> int:
     if not hasattr(os, "sched_getaffinity"):  # macOS and Windows have no portable mask
+        import psutil  # slow to load, and not needed elsewhere
+
         return psutil.cpu_count(logical=False) or os.cpu_count() or 1
     cores = set()
     for cpu in os.sched_getaffinity(0):

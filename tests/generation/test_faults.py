@@ -49,7 +49,11 @@ async def interrupted(generator: LocalGenerator, request: SampleRequest, interru
     return said
 
 
-async def test_a_host_killed_in_mid_stream_is_replaced_and_the_sample_is_the_same(make: Make) -> None:
+@pytest.mark.parametrize("loopback", [False, True], ids=["socket", "loopback"])
+async def test_a_host_killed_in_mid_stream_is_replaced_and_the_sample_is_the_same(
+    make: Make, monkeypatch: pytest.MonkeyPatch, loopback: bool
+) -> None:
+    monkeypatch.setattr(launch, "LOOPBACK", loopback)
     generator = make()
     undisturbed = await text(generator.sample(SHORT))
     pid = int((await generator.prepare()).details["host_pid"])

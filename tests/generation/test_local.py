@@ -14,6 +14,7 @@ from chat_server import eventually
 from local_hosts import COUNTING, hosts
 
 from engine.config import Settings
+from engine.generation import launch
 from engine.generation.base import Piece
 from engine.generation.launch import socket_path
 from engine.generation.local import LocalGenerator
@@ -28,7 +29,11 @@ async def first_piece(generator: LocalGenerator) -> Piece:
         return await anext(pieces)
 
 
-async def test_two_windows_that_start_together_share_one_host(make: Make, runtime_folder: Path) -> None:
+@pytest.mark.parametrize("loopback", [False, True], ids=["socket", "loopback"])
+async def test_two_windows_that_start_together_share_one_host(
+    make: Make, runtime_folder: Path, monkeypatch: pytest.MonkeyPatch, loopback: bool
+) -> None:
+    monkeypatch.setattr(launch, "LOOPBACK", loopback)
     windows = [make(), make()]
     async with anyio.create_task_group() as tasks:
         for window in windows:

@@ -53,7 +53,7 @@ def test_pruned_and_quantised_files_are_smaller_models_that_load(small_model: Pa
 
 
 def test_the_report_compares_with_the_source_and_never_calls_a_variant_better_than_it() -> None:
-    from engine.bench.host import Machine
+    from engine.bench.results import Machine
 
     source = Variant(Recipe("source (Q4_K_M)"), 400_000_000, {"1": [30.0, 50.0, 40.0]}, 10.0, 256)
     pruned = Variant(Recipe("2 layers pruned", COPY, (21, 22)), 360_000_000, {"1": [44.0, 44.0, 44.0]}, 25.0, 256)
