@@ -22,6 +22,7 @@ class Problem:
         hidden_test_text: the truth; empty if there is none.
         entry_points: the names that are stubbed.
         extra_files: more files of the project, by relative path.
+        solution_text: the module with a reference solution in it; empty if there is none.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Problem:
     hidden_test_text: str = ""
     entry_points: tuple[str, ...] = ()
     extra_files: dict[str, str] = field(factory=dict)
+    solution_text: str = ""
 
     def write(self, folder: Path) -> Path:
         """Lay the project out under `folder`; the module's path is returned.  The hidden tests are left out."""
@@ -72,4 +74,5 @@ def _problem(data: dict[str, Any]) -> Problem:
         hidden_test_text=data.get("hidden_test_file_text") or "",
         entry_points=tuple(data.get("entry_points") or [data["entry_point"]]),
         extra_files=data.get("extra_files") or {},
+        solution_text=data.get("canonical_solution_text") or "",
     )

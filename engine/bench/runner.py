@@ -100,7 +100,7 @@ async def _run(
         outcome: Outcome | None = None
         reason = ""
         try:
-            request = ImplementRequest(root, path, _target(problem), seed=seed)
+            request = ImplementRequest(root, path, target_of(problem), seed=seed)
             async with engine.implement(request) as events:
                 async for event in events:
                     if isinstance(event, Outcome):
@@ -147,13 +147,13 @@ def _texts(problem: Problem, outcome: Outcome, run: RecordedRun | None) -> dict[
     texts = {_WINNER: outcome.text} if outcome.passed else {}
     if run is not None:
         language = Python()
-        target = language.target_named(Path(problem.module_path), problem.module_text, _target(problem))
+        target = language.target_named(Path(problem.module_path), problem.module_text, target_of(problem))
         for each in run.passers:
             texts[each.number] = language.render(problem.module_text, target, solution_of(each))
     return texts
 
 
-def _target(problem: Problem) -> str:
+def target_of(problem: Problem) -> str:
     """The one function that is stubbed; empty (all stubs of the module) if there are several."""
     stubs = [function for function in Python().functions(problem.module_text) if function.is_stub]
     return stubs[0].qualname if len(stubs) == 1 else ""

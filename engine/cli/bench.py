@@ -8,10 +8,13 @@ from pathlib import Path
 
 import anyio
 import attrs
+import cattrs
 import click
 from rich.console import Console
 from rich.table import Table
 
+from engine.bench.judgements import Judged, judge_problems, summarise
+from engine.bench.problems import load_problems
 from engine.bench.verify import Machine, Measured, measure
 from engine.cli.bench_host import host
 from engine.cli.bench_run import run, simulate
@@ -32,9 +35,23 @@ bench.add_command(simulate)
 @bench.command("verify")
 @click.option("--python", metavar="PATH", help="Python that runs the tests; Greenfinch's own by default.")
 @click.option("--repeat", type=click.IntRange(min=1), default=9, help="Runs of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a project, then one of the machine.")
-def verify(python: str | None, repeat: int, as_json: bool) -> None:
-    """Measure what a verdict costs: cold and warm, with and without the sandbox."""
+@click.option("--problems", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Judge this set's own solutions and stubs instead.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many problems.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              help="With --problems: folder for the results; what it already holds is not judged again.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="JSON objects, the last of which sums up.")
+def verify(
+    python: str | None, repeat: int, problems: Path | None, limit: int | None, out: Path | None, as_json: bool
+) -> None:
+    """Measure what a verdict costs: cold and warm, with and without the sandbox.
+
+    With --problems: whether verdicts are right.  Each problem's reference solution should be accepted, its stub not.
+    """
+    if problems is not None:
+        options = {"python": python or sys.executable}
+        _judge_problems(problems, limit, Settings.load().updated(options, source="command line"), out, as_json)
+        sys.exit(PASSED)
     interpreter = probe(Path(python or sys.executable), "command line")
     machine = Machine.of(interpreter)
     rows: list[Measured] = []
@@ -68,3 +85,35 @@ def _verdicts(rows: list[Measured]) -> Table:
         ratio = "-" if row.ratio is None else f"{row.ratio:.1f}"
         table.add_row(row.project, cold, sandboxed, warm, ratio, in_a_row, two, ready, row.reason or row.place)
     return table
+
+
+def _earlier(out: Path | None) -> list[Judged]:
+    """Results that a broken-off bench left in its folder."""
+    if out is None:
+        return []
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "results.jsonl"
+    lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+    return [cattrs.structure(json.loads(line), Judged) for line in lines]
+
+
+def _judge_problems(file: Path, limit: int | None, settings: Settings, out: Path | None, as_json: bool) -> None:
+    judged = _earlier(out)
+    done = {(each.id, each.kind) for each in judged}
+    chosen = [problem for problem in load_problems(file) if problem.solution_text][:limit]
+
+    async def work() -> None:
+        async with aclosing(judge_problems(chosen, settings, done=done)) as each_in_turn:
+            async for each in each_in_turn:
+                judged.append(each)
+                line = json.dumps(attrs.asdict(each))
+                if out is not None:
+                    with (out / "results.jsonl").open("a", encoding="utf-8") as results:
+                        results.write(f"{line}\n")
+                told = "accepted" if each.accepted else f"not accepted: {each.reason}"
+                by = each.decided_by or "not judged"
+                print(line if as_json else f"{each.id} {each.kind}: {told} ({by}, {each.seconds} s)", flush=True)
+
+    anyio.run(work)
+    summary = attrs.asdict(summarise(judged))
+    print(json.dumps({"summary": True, **summary} if as_json else summary, indent=None if as_json else 2), flush=True)
