@@ -5,7 +5,7 @@
 2. Where arguments or results are no plain data, a twin: the user's tests with other expectations.  What still passes is
    no implementation.
 3. Fresh runs of the tests on exactly the text, with planted tests that cannot pass; more of them where the
-   implementation was seen to answer the same input differently.
+   implementation was seen to answer the same input differently, or looks at what differs between processes.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ _SHARED = re.compile(
 _LOOKS_AROUND = re.compile(
     r"__file__|\bframes?\b|_getframe|currentframe|inspect\.stack|tb_frame|gi_frame|settrace|setprofile|getsource|"
     r"\bgc\.|\.git\b|\bgit\b|conftest"
+)
+
+# What differs from one process to the next, though not within one: only more processes show it.
+_WAVERS = re.compile(
+    r"\brandom\b|\bsecrets\b|urandom|\buuid[14]\b|\btime(?:_ns)?\(|monotonic|perf_counter|process_time|\bnow\(|"
+    r"\btoday\(|getp?pid|\bhash\(|\bid\(|environ|getenv|getloadavg"
 )
 
 
@@ -119,7 +125,8 @@ class Case:
             twin, undecided, reason = await self._twin(fresh)
             runs += [twin] if twin else []
             decided_by = "twin" if twin else decided_by
-        for _ in range((MORE_FRESH_RUNS if unsteady else FRESH_RUNS) - 1):
+        wavers = len(_WAVERS.findall(self.after)) > len(_WAVERS.findall(self.before))
+        for _ in range((MORE_FRESH_RUNS if unsteady or wavers else FRESH_RUNS) - 1):
             if reason:
                 break
             fresh = await self._fresh()
@@ -254,7 +261,8 @@ class Case:
         if not decided:
             return None
         judge = evolve(self.judge, tests=decided)
-        return judge, await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True), names
+        verdict = await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True, decoys=True)
+        return judge, verdict, names
 
 
 def _is_decided(test: str, twins: Mapping[str, Twin]) -> bool:

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from engine.languages.python import forbidden
 from engine.languages.python.folding import texts
+from engine.languages.python.handing import is_handed_on, is_module
 from engine.languages.python.lies import CHECKS, HIDDEN, RICH, lies
 from engine.languages.python.scopes import SENSITIVE, Definition, ScopedVisitor, kind_of
 
@@ -83,6 +84,23 @@ class Finder(ScopedVisitor):
             whole = ast.copy_location(ast.BinOp(left, node.op, node.value), node)
             self._check_spelled(whole, self.keep(node.target.id, whole))
 
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        self._visit_target(node.target)
+        for child in (node.iter, *node.body, *node.orelse):
+            self.visit(child)
+
+    visit_AsyncFor = visit_For
+
+    def visit_withitem(self, node: ast.withitem) -> None:
+        self.visit(node.context_expr)
+        if node.optional_vars is not None:
+            self._visit_target(node.optional_vars)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        self._visit_target(node.target)
+        for child in (node.iter, *node.ifs):
+            self.visit(child)
+
     def visit_Global(self, node: ast.Global) -> None:
         self._report(
             f"global {node.names}", f"keeps state between calls ({', '.join(node.names)})", node, refused=False
@@ -135,9 +153,17 @@ class Finder(ScopedVisitor):
         if flagged:
             self._report(name or last, f"{flagged} ({name or last})", node, refused=False)
 
+    def _check_handed(self, name: str, node: ast.expr) -> None:
+        """A module that is handed on can be changed under another name."""
+        if name and is_module(name) and is_handed_on(node, self.parents):
+            self._report(f"hands {name}", f"hands a module on ({name})", node)
+
     def visit_Attribute(self, node: ast.Attribute) -> None:
         name = self.dotted(node)
         parent = self.parents.get(node)
+        self._check_handed(name, node)
+        if node.attr in {"__dict__", "__setattr__", "__delattr__"} and is_module(self.dotted(node.value)):
+            self._report(f"{name}", f"searches {self.dotted(node.value)} for names", node)
         if name == "sys.modules":
             self._check_modules(node, parent)
         elif not (name and isinstance(parent, ast.Attribute) and self.dotted(parent)):  # the longest name counts
@@ -189,6 +215,8 @@ class Finder(ScopedVisitor):
         elif node.id in forbidden.EXITS - {"BaseException"} and not shadowed and not self.is_caught(node):
             self._report(node.id, f"ends the test process ({node.id})", node, refused=not self._may_exit)
         elif node.id in self.imported and not shadowed and isinstance(node.ctx, ast.Load):
+            if not any(node.id in names for names in self._rebound):
+                self._check_handed(self.imported[node.id], node)
             self._check_name(self.imported[node.id], self.imported[node.id].rpartition(".")[2], node)
 
     def visit_Raise(self, node: ast.Raise) -> None:
@@ -205,6 +233,11 @@ class Finder(ScopedVisitor):
                 for each in elts:
                     self._visit_target(each)
                 return
+            case ast.Starred(value=value):
+                self._visit_target(value)
+                return
+            case ast.Attribute(value=ast.Attribute(attr="__self__")):
+                self._report("__self__ =", "changes what a function belongs to (__self__)", target)
             case ast.Attribute(value=value, attr=attribute):
                 self._check_changed(self.dotted(value), attribute, target)
                 if attribute in forbidden.MOCKED:
@@ -257,6 +290,7 @@ class Finder(ScopedVisitor):
     # Calls.
 
     def visit_Call(self, node: ast.Call) -> None:
+        self._check_handed(self.dotted(node), node)
         name = self.dotted(node.func) or (
             node.func.id if isinstance(node.func, ast.Name) and node.func.id not in self.defined else ""
         )
@@ -271,12 +305,16 @@ class Finder(ScopedVisitor):
         elif bare in {"operator.attrgetter", "operator.methodcaller"} and first is not None:
             for each in node.args if bare == "operator.attrgetter" else node.args[:1]:
                 self._check_access("getattr", None, each, node)
+                if isinstance(text := self.folded(each), str) and SENSITIVE & set(text.split(".")[:-1] or [text]):
+                    self._report(f"{bare} {text}", f"reaches modules through another ({text})", node)
         elif bare in {"pickle.loads", "_pickle.loads"} and isinstance(self.folded(node.args[0]), bytes):
             self._report(bare, "loads a pickle that it brings along", node)
         elif bare in forbidden.EXIT_CALLS:
             self._report(bare, f"ends the test process ({bare})", node, refused=not self._may_exit)
         elif bare in forbidden.DESCRIPTORS | {"open", "io.open", "io.FileIO"} and first is not None:
             self._check_descriptor(bare, first, node)
+        elif bare in forbidden.RUNNERS and first is not None and (self.decodes() or self.folded(first) is not None):
+            self._check_run(bare, first, node)
         elif bare.startswith("types.") and bare.rpartition(".")[2] in {"FunctionType", "CodeType", "LambdaType"}:
             self._report(bare, f"takes functions apart ({bare})", node)
         elif bare in {"globals", "locals", "vars", "breakpoint", "input", "dir"}:
@@ -387,7 +425,11 @@ class Finder(ScopedVisitor):
         else:
             self._check_spelled(node, known)
 
-    visit_BinOp = visit_Subscript = visit_JoinedStr = _visit_expression
+    visit_BinOp = visit_JoinedStr = _visit_expression
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self._check_handed(self.dotted(node), node)
+        self._visit_expression(node)
 
     def _check_spelled(self, node: ast.expr, known: Any) -> None:
         for text in texts(known):
@@ -402,7 +444,7 @@ class Finder(ScopedVisitor):
         for text in texts(node.value):
             inner = {part for each in _FIELD.findall(text) for part in re.split(r"[.\[\]]", each)}
             if (
-                text in forbidden.ATTRIBUTES
+                text.rpartition(".")[2] in forbidden.ATTRIBUTES
                 or text in HIDDEN
                 or text in {"__builtins__", "__import__"}
                 or text in forbidden.MOCKED
@@ -411,6 +453,23 @@ class Finder(ScopedVisitor):
                 self._report(f"named {text}", f"names {text!r} in a string", node)
             else:
                 self._check_text(text, node)
+                self._check_program(text, node)
+
+    def _check_program(self, text: str, node: ast.AST) -> None:
+        """A text that is a program may be run: by another interpreter, or as an annotation that is evaluated."""
+        if self._depth >= _DEEPEST or not ("import " in text or "(" in text):
+            return
+        try:
+            tree = ast.parse(text.strip())
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+        inner = Finder(tree, self._speaking, True, self._depth + 1)  # another interpreter may be ended
+        inner.visit(tree)
+        self.found += [
+            Finding(each.key, f"has a text that {each.message}", getattr(node, "lineno", 1), refused=True)
+            for each in inner.found
+            if each.refused
+        ]
 
     def _check_text(self, text: str, node: ast.AST) -> None:
         about_tests = any(isinstance(f, Definition) and f.name in self._speaking for f in self.functions)

@@ -41,6 +41,12 @@ NAMES: dict[str, str] = {
         "os.execlp os.execvp os.execvpe os.sendfile os.writev os.pwrite sys.__stdout__ sys.__stderr__ "
         "os.posix_spawn"), _ENDS),
     **dict.fromkeys(_words("builtins.__dict__ importlib.reload test.support"), _HARNESS),
+    **dict.fromkeys(
+        _words("inspect.getmodule pkgutil.resolve_name pydoc.locate importlib.util.module_from_spec "
+        "importlib.machinery.SourceFileLoader importlib.machinery.SourcelessFileLoader"), "makes a detour to modules"),
+    **dict.fromkeys(
+        _words("code.InteractiveInterpreter code.InteractiveConsole code.interact codeop.compile_command "
+        "codeop.Compile codeop.CommandCompiler trace.Trace typing.ForwardRef"), "runs code in a roundabout way"),
 }  # fmt: skip
 
 IMPORTS: dict[str, str] = {
@@ -58,13 +64,16 @@ TEST_MODULE = re.compile(r"(?:^|\.)(?:tests?|conftest|test_\w+|\w+_tests?)(?:$|\
 
 # Ways to end the run that only a command line needs: allowed where the text or the tests speak of them.
 EXITS = frozenset({"SystemExit", "KeyboardInterrupt", "GeneratorExit", "BaseException"})
+# What runs a text besides `exec`.
+RUNNERS = frozenset(_words("timeit.timeit timeit.repeat timeit.Timer cProfile.run cProfile.runctx profile.run "
+                           "profile.runctx"))  # fmt: skip
 EXIT_CALLS = frozenset({"sys.exit", "exit", "quit"})
 
 # Texts that only point at what judges.
 PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"PYTEST_|PYTEST$"), _HARNESS),
     (re.compile(r"^_?pytest\.\w|^_pytest\b|^unittest\.\w|^pluggy\."), _HARNESS),
-    (re.compile(r"^/proc/?$|/proc/(?:self|thread-self|\d|%|\{|\*)"), "looks at processes"),
+    (re.compile(r"^/?proc/?$|/proc/(?:self|thread-self|\d|%|\{|\*)"), "looks at processes"),
     (re.compile(r"^/dev/(?:fd|std|pts|tty)"), _ENDS),
     (re.compile(r"__pycache__|\.pyc$|(?:^|/)\.git(?:/|$)"), _SOURCE),
     (re.compile(r"(?:^|[/\\])(?:conftest|test_?[\w*]*|[\w*]*_test)\.py$|^test_?\*"), "reads the tests"),
@@ -105,6 +114,7 @@ FLAGGED_NAMES = {
     **dict.fromkeys(_words("os.system os.popen os.spawnv os.spawnl"), "starts processes"),
     **dict.fromkeys(_words("sys.path sys.modules sys.flags"), "looks at the interpreter"),
     **dict.fromkeys(_words("os.walk os.listdir os.scandir glob"), "looks through folders"),
+    **dict.fromkeys(_words("logging.config.dictConfig"), "makes objects by their names"),
     **dict.fromkeys(_words("builtins gc sys.exc_info"), "looks at the interpreter"),
 }  # fmt: skip
 FLAGGED_ATTRIBUTES = {

@@ -51,6 +51,16 @@ def resolve(node: ast.expr, names: dict[str, str]) -> str:
             if holder and attribute in SENSITIVE and holder.partition(".")[0] in sys.stdlib_module_names:
                 return attribute  # a module that another one has imported: `os.sys`
             return f"{holder}.{attribute}" if holder else ""
+        case ast.NamedExpr(value=value):
+            return resolve(value, names)
+        case ast.Subscript(value=value, slice=ast.Constant(value=str(name))) if resolve(value, names) == "sys.modules":
+            return name
+        case ast.Call(func=ast.Attribute(value=value, attr="get"), args=[ast.Constant(value=str(name)), *_]) if (
+            resolve(value, names) == "sys.modules"
+        ):
+            return name
+        case ast.Call(func=ast.Name(id="getattr"), args=[value, ast.Constant(value=str(name)), *_]):
+            return resolve(ast.Attribute(value, name, ast.Load()), names)
         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]):
             if (isinstance(function, ast.Name) and function.id == "__import__") or resolve(function, names) in {
                 "importlib.import_module", "importlib.__import__", "builtins.__import__",
@@ -92,6 +102,7 @@ class ScopedVisitor(ast.NodeVisitor):
         }
         self.functions: list[Definition | ast.Lambda] = []
         self._shadowed: list[frozenset[str]] = []
+        self._rebound: list[frozenset[str]] = []
         self._constants: list[dict[str, Any]] = [{}]
 
     def dotted(self, node: ast.expr) -> str:
@@ -159,11 +170,25 @@ class ScopedVisitor(ast.NodeVisitor):
         }  # fmt: skip
         self.functions.append(node)
         self._shadowed.append(frozenset(given | stored))
+        self._rebound.append(self._given_other_values(node))
         self._constants.append({})
         self.generic_visit(node)
         self._constants.pop()
         self._shadowed.pop()
+        self._rebound.pop()
         self.functions.pop()
+
+    def _given_other_values(self, node: ast.AST) -> frozenset[str]:
+        """Names of imports that are variables there, and never stand for what was imported."""
+        stored = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+        modules = {
+            target.id
+            for each in ast.walk(node)
+            if isinstance(each, ast.Assign | ast.NamedExpr | ast.AnnAssign) and each.value is not None
+            for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
+            if isinstance(target, ast.Name) and resolve(each.value, self.imported)
+        }
+        return frozenset(stored - modules)
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _visit_function
 
