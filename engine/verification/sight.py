@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from engine.verification.interpreter import Interpreter
 
+IDENTIFYING = frozenset({"/etc/machine-id"})
 SYSTEM = tuple(
     map(
         Path,
@@ -141,7 +142,9 @@ def _is_prefix(folder: Path) -> bool:
 
 @lru_cache
 def _private(folder: Path) -> tuple[str, ...]:
-    """What in `folder` this user could read and others could not: keys and password hashes, if it is root."""
+    """What in `folder` this user could read and others could not (keys and password hashes, if it is root), and what
+    tells this machine from all others.
+    """
     found = []
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -155,6 +158,8 @@ def _private(folder: Path) -> tuple[str, ...]:
                 found.append(str(path))
                 if name in folders:
                     folders.remove(name)
+            elif str(path) in IDENTIFYING and stat.S_ISREG(mode):
+                found.append(str(path))
     return tuple(found)
 
 

@@ -270,3 +270,16 @@ def test_constants_are_folded(text, value):
 def test_what_is_no_constant_or_too_large_is_not_folded(text):
     with pytest.raises(NotConstant):
         fold(ast.parse(text, mode="eval").body)
+
+
+LIMITED = "LIMIT = 3\n\n\ndef f(x):\n    raise NotImplementedError\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_refused"),
+    [("4 - 1", False), ("int('3')", False), ("Odd(3)", True), ("[Odd(3)][0]", True), ("(lambda: 3)()", True)],
+)
+def test_a_constant_that_the_tests_use_stays_a_plain_one(value, is_refused):
+    text = f"class Odd(int):\n    pass\n\n\nLIMIT = {value}\n\n\ndef f(x):\n    return x\n"
+    assert bool(conduct(text, LIMITED, ("from lib import LIMIT, f\nassert f(LIMIT) == 3\n",)).refused) is is_refused
+    assert not conduct(text, LIMITED, ("from lib import f\nassert f(2) == 2\n",)).refused

@@ -281,8 +281,8 @@ WITH_PLUGINS: dict[str, Case] = {
     ),
 }
 
-# What plug-ins have a say in as well; the others differ in nothing from a pytest alone.  Not `-W error`: pytest-asyncio's
-# own warning ends pytest then, with or without Greenfinch.
+# What plug-ins have a say in as well; the others are those of a pytest alone.  Not `-W error`: pytest-asyncio's own
+# warning ends pytest then, with or without Greenfinch.
 MIXED = ("-x", "-k", "--lf --ff --nf --sw", "no capture", "own names", "reordering conftest", "odd ids", "subtests",
          "xfail_strict", "IsolatedAsyncioTestCase")  # fmt: skip
 

@@ -25,7 +25,7 @@ def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
     known = Counter(finding.key for finding in findings(before))
     spoken = "\n".join((before, *tests))
     speaking = _speaking(before)
-    refused = ""
+    refused = _replaced_constant(text, before, "\n".join(tests))
     flags: dict[str, str] = {}
     for finding in findings(text, speaking, _expects_exit(spoken)):
         if known[finding.key]:
@@ -54,15 +54,56 @@ def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool =
     return tuple(finder.found)
 
 
+def _replaced_constant(text: str, before: str, tests: str) -> str:
+    """A constant of the module that the tests use, and that is an object of the text's own making now."""
+    known = {name for name, value in _variables(before) if _is_literal(value)}
+    made = {name: value for name, value in _variables(text) if name in known and re.search(rf"\b{name}\b", tests)}
+    own = {function.name for function in _definitions(text)}
+    for name, value in made.items():
+        calls = (each.func for each in ast.walk(value) if isinstance(each, ast.Call))
+        if any(isinstance(called, ast.Lambda) or ast.unparse(called).partition(".")[0] in own for called in calls):
+            return f"line {value.lineno} makes {name}, a constant that the tests use, an object of its own"
+    return ""
+
+
+def _is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _variables(text: str) -> list[tuple[str, ast.expr]]:
+    """Names at the top level of a text, and what they are assigned."""
+    found = []
+    for node in _parsed(text).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += [(each.id, node.value) for each in targets if isinstance(each, ast.Name)]
+    return found
+
+
+def _definitions(text: str) -> list[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    kinds = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return [node for node in ast.walk(_parsed(text)) if isinstance(node, kinds)]
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> ast.Module:
+    """The syntax tree; an empty one for a text that does not parse."""
+    try:
+        return ast.parse(text.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
 def _expects_exit(text: str) -> bool:
     return re.search(r"SystemExit|KeyboardInterrupt|sys\.exit|argparse|__main__|\b[Ee]xits?\b", text) is not None
 
 
 @lru_cache(maxsize=4)
 def _speaking(text: str) -> frozenset[str]:
-    try:
-        nodes = [node for node in ast.walk(ast.parse(text.removeprefix("\ufeff"))) if isinstance(node, Definition)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return frozenset()
+    nodes = [node for node in _definitions(text) if isinstance(node, Definition)]
     said = ((node.name, f"{node.name}\n{ast.get_docstring(node)}") for node in nodes)
     return frozenset(name for name, words in said if forbidden.SPEAKS_OF_TESTS.search(words))

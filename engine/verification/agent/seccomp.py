@@ -51,6 +51,7 @@ SYSTEM_V = {
     "semctl": (66, 191), "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189), "msgrcv": (70, 188),
     "msgctl": (71, 187), "mq_open": (240, 180), "mq_unlink": (241, 181),
 }  # fmt: skip
+WATCH = (254, 27)  # inotify_add_watch: who reads and writes which file; Landlock knows nothing of it
 CHANGE_OWNER = {"chown": (92, 54), "fchown": (93, 55), "lchown": (94, 54), "fchownat": (260, 54)}
 OF_A_PROCESS = {  # with the place of the argument that names the process; 0 is the caller itself
     "prlimit64": ((302, 261), 0), "sched_setparam": ((142, 118), 0), "sched_setscheduler": ((144, 119), 0),
@@ -135,6 +136,7 @@ def without_namespaces(*, network: bool, protected: tuple[int, ...] = ()) -> Fil
         made.refuse(SOCKET, errno.EACCES)
     for call in SYSTEM_V.values():
         made.refuse(call, errno.EACCES)
+    made.refuse(WATCH, errno.EACCES)
     for call in CHANGE_OWNER.values():
         made.refuse(call, errno.EPERM)
     for call, argument in OF_A_PROCESS.values():
