@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
@@ -19,6 +20,7 @@ from engine.bench.verify import Machine, Measured, measure
 from engine.cli.bench_host import host
 from engine.cli.bench_run import run, simulate
 from engine.cli.main import PASSED
+from engine.config import Settings
 from engine.verification.interpreter import probe
 
 
