@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 from attrs import mutable
 
 from engine.events import Origin
@@ -67,17 +64,3 @@ class Winner:
     strict: Strict
     untested: tuple[str, ...]
     evidence: Evidence
-
-
-def best_of(passed: Sequence[Candidate], candidates: Sequence[Candidate]) -> Candidate:
-    """The passer to prefer where nothing is known of what they do: the one that was sampled most often, then the
-    shorter, then the faster, then the earlier.
-    """
-    votes = Counter(c.attempt.same_as for c in candidates if c.attempt.same_as is not None)
-
-    def rank(candidate: Candidate) -> tuple[int, int, float, int]:
-        attempt, verdict = candidate.attempt, candidate.verdict
-        seconds = round(verdict.cpu_seconds, 1) if verdict is not None else 0.0
-        return -votes[attempt.number], len(candidate.text), seconds, attempt.number
-
-    return min(passed, key=rank)

@@ -10,7 +10,7 @@ from engine.candidate import Candidate, Winner
 from engine.config import Settings
 from engine.diffs import unified_diff
 from engine.energy import Energy
-from engine.events import BestAttempt, Outcome
+from engine.events import BestAttempt, OpenQuestion, Outcome
 from engine.languages.base import Language, Target
 from engine.verification.base import Judge
 
@@ -23,6 +23,7 @@ class Ending:
         name: the document's path, for diffs.
         base: its text when the run began.
         tokens: sampled by all candidates, those that were cut off included.
+        question: what the candidates that pass disagree about.
         stale: a candidate that passed, but could not be confirmed on a workspace that went on changing.
         record: file that keeps the run, or empty.
     """
@@ -39,6 +40,7 @@ class Ending:
     energy: Energy
     record: str
     winner: Winner | None = None
+    question: OpenQuestion | None = None
     stale: Candidate | None = None
 
 
@@ -88,6 +90,7 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
         winner=number,
         decided_by=winner.strict.decided_by,
         overfit_suspect=winner.strict.suspicion,
+        open_question=ending.question,
         untested=winner.untested,
         base=winner.base,
         edits=ending.language.splice(winner.base, winner.target, winner.solution),

@@ -13,13 +13,14 @@ from typing import Any
 import anyio
 from attrs import asdict, evolve
 
-from engine.candidate import Candidate, Winner, best_of
+from engine.candidate import Candidate, Winner
+from engine.choosing import choose_among, groups_of, question_of
 from engine.conclusion import Ending, conclude
 from engine.config import Settings
 from engine.confirmation import confirm
 from engine.energy import Account, Energy, Meter
 from engine.errors import GreenfinchError, TargetNotFoundError
-from engine.events import Event, ModelReady, Outcome, RunStarted, StageStarted, as_json
+from engine.events import Event, ModelReady, OpenQuestion, Outcome, RunStarted, StageStarted, as_json
 from engine.generation.base import Generator
 from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
@@ -68,6 +69,7 @@ class Run:
         self._recorder: Recorder | None = None
         self._started = time.monotonic()
         self._stale: Candidate | None = None
+        self._question: OpenQuestion | None = None
         self._spent: dict[int, int] = {}
 
     # -- the whole
@@ -193,13 +195,30 @@ class Run:
                 passed = [c for c in searching.candidates if c.attempt.status == "passed"]
                 if not passed:
                     break
-                winner = await self._confirm(searching, best_of(passed, searching.candidates))  # whatever it takes
+                winner = await self._best_confirmed(searching, passed)  # whatever it takes
             tasks.cancel_scope.cancel()
         if searching.failure is not None:
             raise searching.failure
         if winner is None and searching.sampling_error and not any(c.solution for c in searching.candidates):
             raise searching.sampling_error
         return winner
+
+    async def _best_confirmed(self, searching: Searching, passed: list[Candidate]) -> Winner | None:
+        """The first of the passers, the best first, that is confirmed."""
+        self._question = None
+        if len(passed) == 1:
+            return await self._confirm(searching, passed[0])
+        self._emit(StageStarted("confirm", f"comparing what {len(passed)} candidates do that pass"))
+        chosen = await choose_among(passed, searching.candidates, searching.trial, searching.judge)
+        self._record("behaviour", groups=groups_of(chosen), skipped=chosen.behaviours.skipped,
+                     inputs=len(chosen.behaviours.inputs))  # fmt: skip
+        for candidate in chosen.order:
+            winner = await self._confirm(searching, candidate)
+            if winner is not None:
+                self._question = question_of(chosen, candidate, searching.candidates, searching.trial, searching.judge)
+            if winner is not None or self._stale is not None:
+                return winner
+        return None
 
     def _own_body(self, searching: Searching, gate: Gate) -> None:
         """A body that is there already is the first candidate, and a parent for repairs."""
@@ -277,6 +296,7 @@ class Run:
                 energy=energy,
                 record=str(self._recorder.path) if self._recorder and not self._recorder.warning else "",
                 winner=winner,
+                question=self._question,
                 stale=self._stale,
             )
         )

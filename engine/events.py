@@ -141,6 +141,47 @@ class BestAttempt:
 
 
 @frozen
+class Answer:
+    """What some of the candidates that pass answer to an open question.
+
+    Attributes:
+        value: a Python expression, or the name of an exception; raises: whether it is that.
+        candidates: numbers of those that answer so; weight: how many samples, repetitions included.
+        chosen: the winner is one of them.
+        writable: whether a test can be written with it.
+    """
+
+    value: str
+    raises: bool
+    candidates: tuple[int, ...]
+    weight: int
+    chosen: bool
+    writable: bool
+
+
+@frozen
+class OpenQuestion:
+    """An input to which candidates that pass all tests give different answers: the tests do not say which is right.
+
+    Attributes:
+        call: as a Python expression, `f([1, 2])`; name: of the function, as `module` has it.
+        answers: the winner's first, then the ones that more samples give.
+        recorded: the tests themselves use this input, without looking at what differs.
+        test_file: absolute path of the file that a test for it belongs to; framework: `pytest` or `unittest`.
+        is_async: the function has to be awaited.
+    """
+
+    call: str
+    name: str
+    module: str
+    answers: tuple[Answer, ...]
+    recorded: bool
+    test_file: str
+    framework: str
+    is_async: bool = False
+
+
+@frozen
 class Outcome:
     """Last of every run.
 
@@ -160,6 +201,7 @@ class Outcome:
         record: file that keeps the run, or empty.
         untested: names of stubs of a class or file that no test reaches; they were left alone.
         decided_by: what the winner was accepted by besides its tests: `split`, `twin`, or `tests` alone.
+        open_question: what the tests leave open, as the candidates that pass show it; None if nothing is known.
         overfit_suspect: why the winner may be fitted to the tests' own inputs; empty if nothing says so.
         base: the document's text that the edits are for: the one the winner was confirmed against.
         edits, text, solution: the winner's edits, the text after them, and what `Engine.reapply` needs to put it
@@ -186,6 +228,7 @@ class Outcome:
     untested: tuple[str, ...] = ()
     decided_by: str = ""
     overfit_suspect: str = ""
+    open_question: OpenQuestion | None = None
     base: str = ""
     edits: tuple[TextEdit, ...] = ()
     text: str = ""

@@ -18,6 +18,7 @@ from engine.events import (
     Event,
     JudgeFound,
     ModelReady,
+    OpenQuestion,
     Outcome,
     RunStarted,
     StageStarted,
@@ -113,11 +114,22 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
         _print(console, Text(f"proof: {outcome.proof}", style="bold green"))
         if outcome.overfit_suspect:
             _print(console, Text(f"overfit suspect: {outcome.overfit_suspect}", style="yellow"))
+        if outcome.open_question is not None:
+            show_question(console, outcome.open_question)
         return
     _print(console, Text(f"No candidate passed: {outcome.reason}.", style="bold red"))
     if outcome.best is not None:
         show_best(console, outcome.best)
     _print(console, Text(_cost(outcome), style="dim"))
+
+
+def show_question(console: Console, question: OpenQuestion) -> None:
+    """What the tests leave open."""
+    _print(console, Text(f"open question: what is {question.call}?  Your tests do not say.", style="yellow"))
+    for answer in question.answers:
+        said = f"raises {answer.value}" if answer.raises else answer.value
+        own = "  (the one above)" if answer.chosen else ""
+        _print(console, Text(f"  {said}: {counted(answer.weight, 'sample')} that pass{own}", style="yellow"))
 
 
 def show_best(console: Console, best: BestAttempt) -> None:

@@ -249,6 +249,15 @@ class Language(Protocol):
     def rest_is_kept(self, before: str, after: str, target: Target) -> bool:
         """Whether `after` has all that `before` defines beside the target, unchanged; it may define more."""
 
+    def new_test(
+        self, text: str, framework: str, *, module: str, name: str, call: str, answer: str, raises: bool,
+        is_async: bool = False,
+    ) -> TextEdit:  # fmt: skip
+        """The edit that adds to the test file `text` a test that `call` gives `answer`, or raises it.
+
+        `module` is where `name`, the function that is called, is imported from.
+        """
+
     def canonical(self, text: str, target: Target) -> str:
         """A form of the target's functions that is equal for candidates that differ in nothing but layout, comments and
         names of locals.

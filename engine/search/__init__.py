@@ -3,6 +3,7 @@
 Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested by property and replayed over records.
 """
 
+from engine.search.choice import Choice, Passer, choose
 from engine.search.full import Full
 from engine.search.policy import POLICIES, Everything, Policy, decide
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step, Variant
@@ -11,14 +12,17 @@ __all__ = [
     "POLICIES",
     "VARIANTS",
     "Attempt",
+    "Choice",
     "Decision",
     "Everything",
     "Full",
+    "Passer",
     "Policy",
     "Repair",
     "Sample",
     "State",
     "Step",
     "Variant",
+    "choose",
     "decide",
 ]

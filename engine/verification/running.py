@@ -12,6 +12,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -20,6 +21,7 @@ from attrs import evolve
 from engine.config import Settings
 from engine.tasks import both
 from engine.verification import command as own_command
+from engine.verification.asking import PATIENCE, Message, answers_of
 from engine.verification.base import Judge, TestResult
 from engine.verification.cell import MIB, Cell, Command, Ended, Limits
 from engine.verification.environment import clean_environment
@@ -105,16 +107,19 @@ class Running:
 
     async def apart(
         self, judge: Judge, caller: Mapping[Path, str], callee: Mapping[Path, str], seconds: float, *, target: Path,
-        hidden: tuple[Path, ...], twice: bool,
+        hidden: tuple[Path, ...], twice: bool, record: bool = False,
     ) -> tuple[Told, Ended]:  # fmt: skip
         """Run the judge's tests in one cell and the implementation that they call in another; see `split`."""
         seen = callee.items()
         texts = {path: text for path, text in seen if not any(path.is_relative_to(each) for each in hidden)}
         tests_end, code_end = socket.socketpair()
-        worker = self.command("worker.py", judge.folder, texts, seconds, str(code_end.fileno()))
-        root = os.path.relpath(self.root, judge.folder)  # noqa: ASYNC240 - touches no disk
-        worker = evolve(worker, request=json.dumps({"root": root}), inherited=(code_end.fileno(),), hidden=hidden)
-        order = {"descriptor": tests_end.fileno(), "file": str(target.relative_to(self.root)), "twice": twice}
+        worker = self._worker(judge, texts, seconds, code_end.fileno(), hidden)
+        order = {
+            "descriptor": tests_end.fileno(),
+            "file": str(target.relative_to(self.root)),
+            "twice": twice,
+            "record": record,
+        }
         serving = anyio.CancelScope()
 
         async def serve() -> None:
@@ -130,6 +135,39 @@ class Running:
 
         with tests_end, code_end:
             found, _ = await both(test, serve)
+        return found
+
+    def _worker(
+        self, judge: Judge, texts: Mapping[Path, str], seconds: float, descriptor: int, hidden: tuple[Path, ...]
+    ) -> Command:
+        worker = self.command("worker.py", judge.folder, texts, seconds, str(descriptor))
+        root = os.path.relpath(self.root, judge.folder)
+        return evolve(worker, request=json.dumps({"root": root}), inherited=(descriptor,), hidden=hidden)
+
+    async def ask(
+        self, judge: Judge, callee: Mapping[Path, str], seconds: float, loading: Message, inputs: Sequence[Message],
+        hidden: tuple[Path, ...],
+    ) -> list[Message | None]:  # fmt: skip
+        """Ask an implementation in a cell of its own; see `Verifier.ask`."""
+        texts = {path: text for path, text in callee.items() if not any(path.is_relative_to(each) for each in hidden)}
+        own_end, code_end = socket.socketpair()
+        worker = self._worker(judge, texts, seconds + PATIENCE, code_end.fileno(), hidden)
+        serving = anyio.CancelScope()
+
+        async def serve() -> None:
+            with serving:
+                await self.cell.run(worker, lambda line: None)
+                code_end.shutdown(socket.SHUT_RDWR)  # or we would wait for it
+
+        async def converse() -> list[Message | None]:
+            try:
+                asking = partial(answers_of, own_end.detach(), loading, inputs, seconds)
+                return await anyio.to_thread.run_sync(asking, abandon_on_cancel=True)
+            finally:
+                serving.cancel()
+
+        with code_end:
+            found, _ = await both(converse, serve)
         return found
 
     async def own_command(

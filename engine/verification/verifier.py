@@ -18,6 +18,7 @@ from engine.config import Settings
 from engine.errors import NoTestsError, SandboxError
 from engine.verification import command as own_command
 from engine.verification import remembered
+from engine.verification.asking import Message
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
 from engine.verification.baseline import (
     TIME_FACTOR,
@@ -273,7 +274,7 @@ class Verifier:
 
     async def split(
         self, judge: Judge, caller: Mapping[Path, str], callee: Mapping[Path, str], *, target: Path,
-        nominated: Sequence[Path] = (), twice: bool = False, time_limit: float,
+        nominated: Sequence[Path] = (), twice: bool = False, record: bool = False, time_limit: float,
     ) -> Split:  # fmt: skip
         """Run the judge in one cell and the implementation in another; see `split`.
 
@@ -282,6 +283,7 @@ class Verifier:
             callee: texts for the implementation's cell, in which the target is marked for such calls.
             nominated: test files besides the judge's that the implementation must not see.
             twice: each call is made twice, and the second answer counts.
+            record: tell what the target was asked (`Split.recorded`), in place of asking it more.
 
         Raises:
             SandboxError: a cell could not be set up.
@@ -291,9 +293,27 @@ class Verifier:
         tests = [running.place(file) for file in (*judge.files, *nominated)]
         told, ended = await running.apart(
             judge, running.placed(caller), running.placed(callee), time_limit, target=target,
-            hidden=hidden_from_candidate(running.root, tests, target), twice=twice,
+            hidden=hidden_from_candidate(running.root, tests, target), twice=twice, record=record,
         )  # fmt: skip
         return Split.of(verdict(judge, told, ended, decided_by=self._decided_by(judge.framework)), told.split)
+
+    async def ask(
+        self, judge: Judge, callee: Mapping[Path, str], *, target: Path, loading: Message, inputs: Sequence[Message],
+        seconds: float,
+    ) -> list[Message | None]:  # fmt: skip
+        """The answers of an implementation, in a cell of its own, to `inputs`; None for those it did not come to.
+
+        Args:
+            callee: texts in which the target is marked for calls from outside; see `split`.
+            loading, inputs: as a split run recorded them.
+
+        Raises:
+            SandboxError: the cell could not be set up.
+        """
+        running = self._open
+        target = running.place(target)
+        hidden = hidden_from_candidate(running.root, [running.place(file) for file in judge.files], target)
+        return await running.ask(judge, running.placed(callee), seconds, loading, inputs, hidden)
 
     @property
     def _open(self) -> Running:

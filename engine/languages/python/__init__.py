@@ -10,7 +10,7 @@ from typing import Literal
 
 from engine.errors import TargetNotFoundError
 from engine.languages.base import Checked, Conduct, Function, Solution, Target, TextEdit, Twin, apply_edits
-from engine.languages.python import apart, canonical, checks, completion, doctwin, overfit, splicing, twin
+from engine.languages.python import apart, canonical, checks, completion, doctwin, newtest, overfit, splicing, twin
 from engine.languages.python.conduct import conduct
 from engine.languages.python.source import Class, Module, error_line, imports, parse
 
@@ -121,6 +121,13 @@ class Python:
 
     def rest_is_kept(self, before: str, after: str, target: Target) -> bool:
         return apart.rest_is_kept(before, after, target)
+
+    def new_test(
+        self, text: str, framework: str, *, module: str, name: str, call: str, answer: str, raises: bool,
+        is_async: bool = False,
+    ) -> TextEdit:  # fmt: skip
+        return newtest.new_test(text, framework, module=module, name=name, call=call, answer=answer, raises=raises,
+                                is_async=is_async)  # fmt: skip
 
     def canonical(self, text: str, target: Target) -> str:
         wanted = {f.qualname for f in target.functions}

@@ -79,6 +79,9 @@ class Pipe:
             raise Gone("a message is not an object")
         return message
 
+    def close(self) -> None:
+        self._socket.close()
+
     def _exactly(self, count: int) -> bytes:
         pieces = bytearray()
         while len(pieces) < count:

@@ -1,0 +1,120 @@
+"""Chooses among the candidates that passed by what they do, and says what they leave open."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from attrs import field, frozen
+
+from engine.candidate import Candidate
+from engine.events import Answer, OpenQuestion
+from engine.judgement import Trial
+from engine.search import Choice, Passer, choose
+from engine.verification import values
+from engine.verification.base import Judge
+from engine.verification.behaviour import Behaviours, compare, side_effects
+
+MOST = 8
+"""So many passers are compared; each costs the start of a process."""
+
+
+@frozen
+class Chosen:
+    """What came of it.
+
+    Attributes:
+        order: the passers, the best first.
+        behaviours: what they do; skipped where that is not known.
+        choice: how they were grouped.
+    """
+
+    order: tuple[Candidate, ...]
+    behaviours: Behaviours
+    choice: Choice = field(factory=lambda: Choice(()))
+
+
+async def choose_among(
+    passed: Sequence[Candidate], candidates: Sequence[Candidate], trial: Trial, judge: Judge
+) -> Chosen:
+    """Order the candidates that passed.
+
+    Args:
+        candidates: all of the run: those that only repeat a passer count for it.
+    """
+    votes = Counter(c.attempt.same_as for c in candidates if c.attempt.same_as is not None)
+    passers = [
+        Passer(c.attempt.number, 1 + votes[c.attempt.number], len(c.text), c.verdict.cpu_seconds if c.verdict else 0.0)
+        for c in passed
+    ]
+    by_number = {c.attempt.number: c for c in passed}
+    known = sorted(passers, key=lambda passer: (-passer.weight, passer.number))[:MOST]
+    found = await _behaviours([by_number[passer.number] for passer in known], trial, judge)
+    tellable = [_is_tellable(found, index) for index in range(len(found.inputs))]
+    sizes = [values.size(message) for message in found.inputs]
+    choice = choose(passers, found.outcomes(), sizes, tellable=tellable)
+    return Chosen(tuple(by_number[number] for number in choice.order), found, choice)
+
+
+async def _behaviours(passed: Sequence[Candidate], trial: Trial, judge: Judge) -> Behaviours:
+    if len(passed) < 2:
+        return Behaviours("there is nothing to compare")
+    bodies = [body for c in passed if c.solution is not None for body in c.solution.bodies.values()]
+    if effects := side_effects(bodies):
+        return Behaviours(f"it does more than answer ({effects})")
+    texts = {c.attempt.number: c.text for c in passed}
+    snapshot = trial.snapshot
+    return await compare(
+        trial.verifier, trial.language, judge, trial.target, snapshot.text, texts, snapshot.overlays, trial.time_limit
+    )
+
+
+def _is_tellable(found: Behaviours, index: int) -> bool:
+    """Whether a person can be shown the input."""
+    try:
+        values.call_text(found.inputs[index])
+    except values.NotWritable:
+        return False
+    return True
+
+
+def question_of(
+    chosen: Chosen, winner: Candidate, candidates: Sequence[Candidate], trial: Trial, judge: Judge
+) -> OpenQuestion | None:
+    """The smallest input on which the winner and others that passed differ; None if there is none that can be told."""
+    found = chosen.behaviours
+    index = chosen.choice.question
+    own = winner.attempt.number
+    if index is None or own not in found.answers:
+        return None
+    message = found.inputs[index]
+    name = str(message["target"])
+    votes = Counter(c.attempt.same_as for c in candidates if c.attempt.same_as is not None)
+    groups: dict[str, list[int]] = {}
+    for number, outcomes in found.outcomes().items():
+        groups.setdefault(outcomes[index], []).append(number)
+    answers = []
+    for numbers in groups.values():
+        answer = found.answers[numbers[0]][index]
+        told = values.answer_text(answer, message["objects"]) if answer else values.Told("no answer", writable=False)
+        weight = sum(1 + votes[number] for number in numbers)
+        answers.append(Answer(told.text, told.raises, tuple(numbers), weight, own in numbers, told.writable))
+    if len({(answer.value, answer.raises) for answer in answers}) < len(answers):
+        return None  # they differ in what cannot be told
+    answers.sort(key=lambda answer: (not answer.chosen, -answer.weight))
+    function = next((f for f in trial.target.functions if f.qualname == name), None)
+    return OpenQuestion(
+        call=values.call_text(message),
+        name=name,
+        module=found.module,
+        answers=tuple(answers),
+        recorded=index < found.recorded,
+        test_file=str(judge.files[0]),
+        framework=judge.framework,
+        is_async=function is not None and function.is_async,
+    )
+
+
+def groups_of(chosen: Chosen) -> dict[int, int]:
+    """The groups, for the record; empty if nothing is known of what they do."""
+    return {} if chosen.behaviours.skipped else dict(chosen.choice.groups)

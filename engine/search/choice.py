@@ -1,0 +1,95 @@
+"""Which of several passers to take, and what they leave open.  Pure.
+
+The tests cannot tell them apart; what they do on other inputs can.  The larger group of equal behaviour is likelier to
+be right, since wrong ones are wrong in many ways; a text that was sampled several times counts as often.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from attrs import field, frozen
+
+
+@frozen
+class Passer:
+    """A candidate that passed.
+
+    Attributes:
+        weight: how often it was sampled; size: of its text; seconds: of CPU that the tests took with it.
+    """
+
+    number: int
+    weight: int = 1
+    size: int = 0
+    seconds: float = 0.0
+
+
+@frozen
+class Choice:
+    """What came of it.
+
+    Attributes:
+        order: the passers, the best first.
+        groups: of equal behaviour, by passer; numbered from 1 in their order.
+        question: the smallest input on which the best group and another one differ, as its index; None if there is
+            none.
+    """
+
+    order: tuple[int, ...]
+    groups: Mapping[int, int] = field(factory=dict)
+    question: int | None = None
+
+
+def choose(
+    passers: Sequence[Passer], outcomes: Mapping[int, Sequence[str]], sizes: Sequence[int], *,
+    tellable: Sequence[bool] = (),
+) -> Choice:  # fmt: skip
+    """Order the passers.
+
+    Args:
+        outcomes: what each answered to each input; those that are not in it are groups of their own.
+        sizes: of the inputs.
+        tellable: which inputs can be shown to a person; all, if it is empty.
+    """
+    signature = {p.number: tuple(outcomes.get(p.number, (f"unknown {p.number}",))) for p in passers}
+    weight: Counter[tuple[str, ...]] = Counter()
+    for passer in passers:
+        weight[signature[passer.number]] += passer.weight
+    total = sum(passer.weight for passer in passers)
+    agreement = {p.number: _agreement(p, passers, outcomes, total) for p in passers}
+
+    def rank(passer: Passer) -> tuple[float, ...]:
+        own = signature[passer.number]
+        return (-weight[own], -agreement[passer.number], -passer.weight, passer.size, round(passer.seconds, 1),
+                passer.number)  # fmt: skip
+
+    order = sorted(passers, key=rank)
+    numbers: dict[tuple[str, ...], int] = {}
+    for passer in order:
+        numbers.setdefault(signature[passer.number], len(numbers) + 1)
+    groups = {passer.number: numbers[signature[passer.number]] for passer in order}
+    best = outcomes.get(order[0].number)
+    question = None
+    if best is not None:
+        differing = [
+            index
+            for index, size in enumerate(sizes)
+            if (not tellable or tellable[index]) and any(told[index] != best[index] for told in outcomes.values())
+        ]
+        question = min(differing, key=lambda index: (sizes[index], index), default=None)
+    return Choice(tuple(passer.number for passer in order), groups, question)
+
+
+def _agreement(passer: Passer, passers: Sequence[Passer], outcomes: Mapping[int, Sequence[str]], total: int) -> float:
+    """The mean share, by weight, of passers that answer as this one does, over the inputs: groups that split on a few
+    odd inputs still support each other.
+    """
+    own = outcomes.get(passer.number)
+    if not own:
+        return passer.weight / total
+    shares = 0
+    for index, answer in enumerate(own):
+        shares += sum(p.weight for p in passers if p.number in outcomes and outcomes[p.number][index] == answer)
+    return shares / total / len(own)

@@ -1,0 +1,47 @@
+"""Asks an implementation in a confined process what a recorded request asked; nothing that comes back is decoded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from engine.verification.agent.plain import Gone, NotPlain, Pipe
+
+Message = dict[str, Any]
+
+PATIENCE = 20.0
+"""Seconds for loading the module."""
+_EACH = 1.0
+_NO_CALLS_BACK = {"not plain": "a call back, where nobody is"}
+
+
+def answers_of(descriptor: int, loading: Message, inputs: Sequence[Message], seconds: float) -> list[Message | None]:
+    """The answers to `inputs`, over a socket that becomes this call's own; None from where the other side hung or died.
+
+    Blocks for `seconds` at most, once the module is loaded.
+    """
+    pipe = Pipe(descriptor)
+    found: list[Message | None] = []
+    try:
+        if _ask(pipe, loading, PATIENCE).get("value") is not True:
+            return [None] * len(inputs)
+        until = time.monotonic() + seconds
+        for message in inputs:
+            if time.monotonic() > until:
+                break
+            found.append(_ask(pipe, message, _EACH))
+    except (Gone, NotPlain):
+        pass  # what it was asked last, it has no answer to
+    finally:
+        pipe.close()
+    return found + [None] * (len(inputs) - len(found))
+
+
+def _ask(pipe: Pipe, message: Message, seconds: float) -> Message:
+    pipe.send(message)
+    while True:
+        received = pipe.receive(seconds)
+        if "ask" not in received:
+            return received
+        pipe.send(_NO_CALLS_BACK)

@@ -1,0 +1,114 @@
+"""The right one among those that pass: chosen by what they do, and what they leave open, from real runs."""
+
+import json
+
+import pytest
+from promises.workspace import Workspace
+
+from engine.answer import answer_edit, titles
+from engine.errors import GreenfinchError
+from engine.events import OpenQuestion, Outcome, as_json
+from engine.languages.base import apply_edits
+from engine.search import Everything
+from engine.verification.behaviour import side_effects
+
+pytestmark = pytest.mark.anyio
+
+MODULE = '''def middle(numbers):
+    """The middle one of some numbers, by size."""
+    raise NotImplementedError
+'''
+TESTS = """from shapes import middle
+
+
+def test_three():
+    assert middle([3, 1, 2]) == 2
+"""
+SORTED = "    return sorted(numbers)[len(numbers) // 2]\n"
+SORTED_TOO = "    ordered = list(numbers)\n    ordered.sort()\n    return ordered[len(ordered) // 2]\n"
+LOWER = "    return sorted(numbers)[(len(numbers) - 1) // 2]\n"
+LAST = "    return numbers[-1]\n"
+
+
+@pytest.fixture
+def shapes(workspace) -> Workspace:
+    workspace.module = workspace.root / "shapes.py"
+    workspace.write("shapes.py", MODULE)
+    workspace.write("test_shapes.py", TESTS)
+    return workspace
+
+
+async def implement(workspace: Workspace, *bodies: str) -> Outcome:
+    """All of `bodies` are sampled, and those that pass are compared."""
+    engine = workspace.engine(*bodies, candidates=len(bodies))
+    engine._policy = Everything(plain=len(bodies) - 1, variants=0, parents=0)
+    async with engine.implement(workspace.request("middle")) as events:
+        *_, outcome = [event async for event in events]
+    return outcome
+
+
+async def test_the_larger_group_of_equal_behaviour_wins_and_the_rest_is_a_question(shapes):
+    outcome = await implement(shapes, LAST, SORTED, SORTED_TOO)
+    assert outcome.passed
+    assert "sort" in outcome.edit
+    question = outcome.open_question
+    assert question is not None
+    assert question.name == "middle"
+    assert question.call.startswith("middle([")
+    assert len(question.answers) == 2
+    own, other = question.answers
+    assert own.chosen
+    assert (own.weight, other.weight) == (2, 1)
+    assert eval(question.call, {"middle": lambda n: sorted(n)[len(n) // 2]}) == eval(own.value)
+    assert eval(question.call, {"middle": lambda n: n[-1]}) == eval(other.value)
+    told = json.loads(json.dumps(as_json(outcome)))["open_question"]
+    assert told["answers"][0]["value"] == own.value
+
+
+@pytest.mark.slow
+async def test_an_answer_becomes_a_test_that_decides(shapes):
+    """Whichever answer is picked, the new test passes with the implementations that give it, and with no other."""
+    outcome = await implement(shapes, LAST, SORTED, SORTED_TOO)
+    question = outcome.open_question
+    assert question is not None
+    assert question.test_file == str(shapes.root / "test_shapes.py")
+    for index, title in enumerate(titles(question)):
+        assert title.startswith(f"{question.call} should be ")
+        shapes.write("test_shapes.py", apply_edits(TESTS, (answer_edit(question, index, TESTS),)))
+        again = await implement(shapes, LAST, SORTED, SORTED_TOO)
+        assert again.passed
+        assert ("numbers[-1]" in again.edit) == (index == 1)
+
+
+@pytest.mark.slow
+async def test_what_behaves_alike_leaves_no_question(shapes):
+    outcome = await implement(shapes, SORTED, SORTED_TOO)
+    assert outcome.passed
+    assert outcome.open_question is None
+
+
+async def test_what_does_not_answer_the_same_each_time_is_not_compared(shapes):
+    shapes.write("shapes.py", "SEEN = []\n\n\n" + MODULE)
+    counts = "    SEEN.append(1)\n    return sorted(numbers)[len(numbers) // 2] if len(SEEN) < 2 else len(SEEN)\n"
+    outcome = await implement(shapes, counts, SORTED)
+    assert outcome.open_question is None
+
+
+def test_side_effects_are_recognised():
+    assert side_effects(["return open(path).read()"]) == "open"
+    assert side_effects(["x = 1", "return random.choice(x)"]) == "random."
+    assert side_effects(["return datetime.now()"]) == "now"
+    assert side_effects(["return sorted(x)", "opened = [y for y in x]\nreturn opened"]) == ""
+
+
+def test_an_answer_that_no_test_can_be_written_for_is_refused():
+    from engine.events import Answer
+
+    question = OpenQuestion(
+        "f()", "f", "m", (Answer("an object", False, (1,), 1, True, False),), False, "test_m.py", "pytest"
+    )
+    with pytest.raises(GreenfinchError, match="No test can be written"):
+        answer_edit(question, 0, "")
+    with pytest.raises(GreenfinchError):
+        answer_edit(question, 5, "")
+    assert titles(question) == ("",)

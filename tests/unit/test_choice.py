@@ -1,0 +1,151 @@
+"""Choice among passers, values as expressions, inputs near others, and the tests that answers become."""
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.languages.base import apply_edits
+from engine.languages.python.newtest import new_test
+from engine.search import Passer, choose
+from engine.verification.agent.plain import Codec, Outgoing
+from engine.verification.inputs import near
+from engine.verification.values import NotWritable, answer_text, call_text
+
+
+def message(target, *args, **kwargs):
+    """The request that a split run sends for a call."""
+    out = Outgoing(Codec("tests", lambda *_: None, lambda *_: None, lambda _: None, lambda *_: None))
+    told = {"ask": "call", "target": target, "args": [out.value(value) for value in args],
+            "kwargs": [[name, out.value(value)] for name, value in kwargs.items()]}  # fmt: skip
+    return {**told, "objects": out.objects()}
+
+
+def answer(value):
+    out = Outgoing(Codec("candidate", lambda *_: None, lambda *_: None, lambda _: None, lambda *_: None))
+    told = out.value(value)
+    return {"value": told, "objects": out.objects(), "heard": []}
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    | st.tuples(inner, inner) | st.sets(st.integers(), max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(PLAIN)
+def test_values_are_told_as_expressions_that_mean_them(value):
+    try:
+        text = call_text(message("f", value))
+    except NotWritable:
+        return
+    assert eval(text, {"f": lambda x: x, "inf": float("inf")}) == value
+    told = answer_text(answer(value), {})
+    assert not told.writable or eval(told.text) == value
+
+
+def test_calls_with_keywords_exceptions_and_what_cannot_be_told():
+    assert call_text(message("f", [1, (2,)], key={"a": {3}})) == "f([1, (2,)], key={'a': {3}})"
+    raised = {"raised": {"classes": [["builtins", "ValueError"]]}, "objects": {}}
+    assert (answer_text(raised, {}).text, answer_text(raised, {}).writable) == ("ValueError", True)
+    own = {"raised": {"classes": [["m", "OwnError"]]}, "objects": {}}
+    assert not answer_text(own, {}).writable
+    for wrong in (message("C.m", 1), message("f", "x" * 1000)):
+        with pytest.raises(NotWritable):
+            call_text(wrong)
+    cyclic: list = []
+    cyclic.append(cyclic)
+    with pytest.raises(NotWritable):
+        call_text(message("f", cyclic))
+
+
+def test_a_value_is_not_all_where_an_argument_was_changed_in_place():
+    sent = message("f", [2, 1])["objects"]
+    changed = {"value": None, "objects": {"0": ["list", [1, 2]]}, "heard": []}
+    assert not answer_text(changed, sent).writable
+
+
+def test_inputs_near_others_keep_their_types():
+    calls = [message("f", [3, 1, 2], "ab", True, 2.5), message("f", [], "c", False, 0.0)]
+    found = near(calls, 60)
+    assert len(found) > 30
+    assert found == near(calls, 60)
+    assert len({repr(each) for each in found}) == len(found)
+    assert not any(each in calls for each in found)
+    for each in found:
+        value = eval(call_text(each), {"f": lambda *args: args, "inf": float("inf")})
+        assert [type(item) for item in value] == [list, str, bool, float]
+
+
+OUTCOMES = {1: ("a", "x", "p"), 2: ("a", "y", "p"), 3: ("a", "y", "p"), 4: ("a", "z", "q")}
+
+
+def test_the_largest_group_comes_first_then_weight_then_the_shorter_then_the_faster():
+    passers = [Passer(1, size=1), Passer(2, size=9), Passer(3, size=5), Passer(4, size=2)]
+    found = choose(passers, OUTCOMES, (5, 4, 3))
+    assert found.order[:2] == (3, 2)
+    assert found.groups == {3: 1, 2: 1, 1: 2, 4: 3}
+    assert found.question == 2  # the smallest input on which somebody differs from the best
+    assert choose([Passer(1, 5), *passers[1:]], OUTCOMES, (5, 4, 3)).order[0] == 1
+    quick = [Passer(2, size=5, seconds=0.1), Passer(3, size=5, seconds=3.0)]
+    assert choose(quick, OUTCOMES, (5, 4, 3)).order == (2, 3)
+
+
+def test_of_groups_of_one_the_one_comes_first_that_most_agree_with():
+    found = choose(
+        [Passer(1), Passer(2), Passer(4)], {1: ("a", "b", "c"), 2: ("a", "b", "d"), 4: ("z", "y", "d")}, (1, 1, 1)
+    )
+    assert found.order[0] == 2
+
+
+def test_nothing_known_leaves_the_votes_and_no_question():
+    found = choose([Passer(1), Passer(2, weight=3)], {}, ())
+    assert (found.order, found.question) == ((2, 1), None)
+
+
+@given(st.lists(st.tuples(st.integers(1, 5), st.text("ab", min_size=2, max_size=2)), min_size=1, max_size=7))
+def test_no_passer_is_lost_and_the_order_does_not_depend_on_the_order_given(rows):
+    passers = [Passer(number, weight) for number, (weight, _) in enumerate(rows, 1)]
+    outcomes = {number: tuple(text) for number, (_, text) in enumerate(rows, 1)}
+    found = choose(passers, outcomes, (1, 2))
+    assert sorted(found.order) == [passer.number for passer in passers]
+    assert choose(passers[::-1], outcomes, (1, 2)).order == found.order
+
+
+def written(text, framework="pytest", **changes):
+    about = {"module": "m", "name": "f", "call": "f([])", "answer": "0", "raises": False, **changes}
+    return apply_edits(text, (new_test(text, framework, **about),))
+
+
+def test_a_new_test_for_pytest():
+    text = "from m import f\n\n\ndef test_f():\n    assert f([1]) == 1\n"
+    told = written(text)
+    assert told == text + "\n\ndef test_f_answered():\n    from m import f\n\n    assert f([]) == 0\n"
+    assert "def test_f_answered_2" in written(told)
+    assert "with pytest.raises(ValueError):\n        f([])" in written(text, answer="ValueError", raises=True)
+    assert "assert f([]) is None" in written(text, answer="None")
+    assert "asyncio.run(f([]))" in written(text, is_async=True)
+    assert written("").startswith("def test_f_answered")
+
+
+@pytest.mark.parametrize("ending", ["", "\n\nif __name__ == '__main__':\n    unittest.main()\n"])
+def test_a_new_test_for_unittest(ending):
+    text = (
+        "import unittest\nfrom m import f\n\n\nclass T(unittest.TestCase):\n    def test(self):\n        pass\n"
+        + ending
+    )
+    for told in (written(text, "unittest"), written(text, "unittest", answer="ValueError", raises=True)):
+        tree = ast.parse(told)
+        names = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+        assert names == ["T", "FAnswered"]
+        assert told.count("import unittest") == 1
+        assert not ending or isinstance(tree.body[-1], ast.If)
+    assert "self.assertEqual(f([]), 0)" in written(text, "unittest")
+
+
+def test_line_ends_stay_as_they_are():
+    told = written("import m\r\n\r\n\r\ndef test():\r\n    pass\r\n")
+    assert told.count("\n") == told.count("\r\n")
