@@ -9,6 +9,7 @@ from engine.languages.base import Function, Solution, Target, TextEdit, apply_ed
 from engine.languages.python.folding import NotConstant, fold
 from engine.languages.python.source import parse
 from engine.languages.python.splicing import dedented, splice
+from engine.languages.python.syntax import tree_of
 
 CALL = '__import__("builtins").__greenfinch_remote__'
 MARK = '__import__("builtins").__greenfinch_export__'
@@ -54,7 +55,7 @@ def callee(text: str, names: Sequence[str]) -> str | None:
 def rest_is_kept(before: str, after: str, target: Target) -> bool:
     """Whether everything that `before` defines beside the target is in `after` as it was; more may have been added."""
     try:
-        trees = [ast.parse(text.removeprefix("\ufeff")) for text in (before, after)]
+        trees = [tree_of(text) for text in (before, after)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     names = {function.qualname for function in target.functions}
@@ -66,7 +67,7 @@ def rest_is_kept(before: str, after: str, target: Target) -> bool:
 def variables(text: str) -> tuple[str, ...]:
     """See `Language.variables`."""
     try:
-        tree = ast.parse(text.removeprefix("\ufeff"))
+        tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     found = [name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names]
@@ -98,7 +99,7 @@ def _without(node: ast.stmt, names: set[str], prefix: str) -> ast.stmt:
 
 def _definition(text: str, function: Function) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     try:
-        node = ast.parse(dedented(text, function).removeprefix("\ufeff")).body[0]
+        node = tree_of(dedented(text, function)).body[0]
     except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
         return None
     return node if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else None

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from engine.languages.python.syntax import tree_of
+
 _ASKS_FOR_NAMES = frozenset({"locals", "vars", "dir", "eval", "exec", "globals"})
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
@@ -19,7 +21,7 @@ def canonical(source: str) -> str:
     (`locals()` and the like).
     """
     try:
-        tree = ast.parse(source)
+        tree = tree_of(source)
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         if not names & _ASKS_FOR_NAMES:
             _Renamer().visit(tree)

@@ -11,6 +11,7 @@ from attrs import evolve
 from engine.languages.base import Checked, Solution, Target
 from engine.languages.python.names import import_for, undefined_names
 from engine.languages.python.source import PythonFunction, parse
+from engine.languages.python.syntax import tree_of
 
 if TYPE_CHECKING:
     from engine.languages.base import Language
@@ -49,7 +50,7 @@ def module_problem(text: str, before: str, target: Target) -> str:
     problem = _syntax_problem(text)
     if problem:
         return problem
-    bound = _bound(ast.parse(text.removeprefix("\ufeff")).body)
+    bound = _bound(tree_of(text).body)
     wanted = {name.partition(".")[0] for name in target.names}
     return "" if not wanted or wanted & bound or "*" in bound else f"does not define {sorted(wanted)[0]}"
 

@@ -18,6 +18,7 @@ from engine.languages.base import Conduct
 from engine.languages.python import forbidden
 from engine.languages.python.finder import Finder, Finding
 from engine.languages.python.scopes import Definition
+from engine.languages.python.syntax import tree_of
 
 
 def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
@@ -46,7 +47,7 @@ def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool =
         may_exit: it is a program's, which may end itself.
     """
     try:
-        tree = ast.parse(text.removeprefix("\ufeff"))
+        tree = tree_of(text)
         finder = Finder(tree, speaking, may_exit)
         finder.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -93,7 +94,7 @@ def _definitions(text: str) -> list[ast.ClassDef | ast.FunctionDef | ast.AsyncFu
 def _parsed(text: str) -> ast.Module:
     """The syntax tree; an empty one for a text that does not parse."""
     try:
-        return ast.parse(text.removeprefix("\ufeff"))
+        return tree_of(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 

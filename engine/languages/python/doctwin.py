@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from engine.languages.base import Twin
 from engine.languages.python.altering import letters, other, source
+from engine.languages.python.syntax import literal, tree_of
 from engine.languages.python.testfile import Definition, Edit, TestFile
 
 _EXCEPTION = re.compile(r"^(\s*)([A-Za-z_][\w.]*)(:.*)?$")
@@ -44,7 +45,7 @@ def examples(text: str) -> dict[str, str]:
     if ">>>" not in text:
         return found
     try:
-        tree = ast.parse(text.removeprefix("\ufeff"))
+        tree = tree_of(text)
         docstrings = {"": ast.get_docstring(tree) or ""}
         docstrings |= {name: str(literal.value) for name, literal in _docstrings(tree, "").items()}
         for name, docstring in docstrings.items():
@@ -60,7 +61,7 @@ def as_tests(text: str) -> str:
     """The same as a test function, as far as they print literals."""
     lines = ["def test_examples():", "    pass"]
     for told in examples(text).values():
-        for code, want, _ in ast.literal_eval(told):
+        for code, want, _ in literal(told):
             line = f"assert {code.strip()} == {want.strip()}"
             if code.count("\n") == want.count("\n") == 1 and _parses(line):
                 lines.append(f"    {line}")
@@ -69,7 +70,7 @@ def as_tests(text: str) -> str:
 
 def _parses(line: str) -> bool:
     try:
-        ast.parse(line)
+        tree_of(line)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -115,7 +116,7 @@ def _altered(written: str, chance: random.Random) -> str:
 
 def _other_output(output: str, chance: random.Random) -> str:
     try:
-        new = source(other(ast.literal_eval(output), chance))
+        new = source(other(literal(output), chance))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return f"{output} {letters(chance)}"
     return new if not re.search(r"\\|'''|\"\"\"", new) else f"{output} {letters(chance)}"

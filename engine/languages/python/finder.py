@@ -15,6 +15,7 @@ from engine.languages.python.folding import texts
 from engine.languages.python.handing import is_handed_on, is_module
 from engine.languages.python.lies import CHECKS, HIDDEN, RICH, lies
 from engine.languages.python.scopes import SENSITIVE, Definition, ScopedVisitor, kind_of
+from engine.languages.python.syntax import tree_of
 
 _DEEPEST = 3  # of texts within texts that are run
 _FIELD = re.compile(r"\{(\w*[.\[][^{}:!]*)")  # of a format: `{0.name[1].other}`
@@ -347,7 +348,7 @@ class Finder(ScopedVisitor):
         if isinstance(text, str):
             self._report(how, f"runs a text ({how})", node, refused=self._depth >= _DEEPEST)
             try:
-                tree = ast.parse(text.strip())
+                tree = tree_of(text.strip())
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return
             inner = Finder(tree, self._speaking, self._may_exit, self._depth + 1)
@@ -460,7 +461,7 @@ class Finder(ScopedVisitor):
         if self._depth >= _DEEPEST or not ("import " in text or "(" in text):
             return
         try:
-            tree = ast.parse(text.strip())
+            tree = tree_of(text.strip())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
         inner = Finder(tree, self._speaking, True, self._depth + 1)  # another interpreter may be ended

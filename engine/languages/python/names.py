@@ -5,10 +5,11 @@ Finding undefined names is pyflakes' work; what is ours is the small table of na
 
 from __future__ import annotations
 
-import ast
 import sys
 
 from pyflakes import checker, messages
+
+from engine.languages.python.syntax import one_at_a_time, tree_of
 
 # Names of the standard library that programs use bare, by module.  A name stands here only if a reader of
 # `Counter(words)` would think of no other module.
@@ -46,7 +47,8 @@ def undefined_names(text: str) -> frozenset[str] | None:
     None if the text does not parse (or uses a newer syntax than ours), or nests too deeply to be looked through.
     """
     try:
-        found = checker.Checker(ast.parse(text.removeprefix("\ufeff"))).messages
+        with one_at_a_time:  # it parses annotations by itself
+            found = checker.Checker(tree_of(text)).messages
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return frozenset(m.message_args[0] for m in found if isinstance(m, messages.UndefinedName))

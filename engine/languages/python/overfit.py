@@ -13,6 +13,7 @@ from typing import Any
 from engine.languages.base import Function
 from engine.languages.python.folding import NotConstant, fold
 from engine.languages.python.splicing import dedented
+from engine.languages.python.syntax import tree_of
 
 _FEWEST = 3  # special cases of one or two inputs are honest more often than not
 
@@ -27,7 +28,7 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
     outside = _module_tables(text)
     for function in functions:
         try:
-            tree = ast.parse(dedented(text, function).removeprefix("\ufeff"))
+            tree = tree_of(dedented(text, function))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         pairs += _pairs(tree, outside)
@@ -65,7 +66,7 @@ def _values(source: str) -> set[str]:
     """All values that constant expressions of a source have, as `repr` gives them; docstrings are searched for them."""
     found: set[str] = set()
     try:
-        nodes = list(ast.walk(ast.parse(source.removeprefix("\ufeff"))))
+        nodes = list(ast.walk(tree_of(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return found
     for node in nodes:
@@ -82,7 +83,7 @@ def _values(source: str) -> set[str]:
 
 def _constants(source: str) -> set[str]:
     try:
-        nodes = ast.walk(ast.parse(source.removeprefix("\ufeff")))
+        nodes = ast.walk(tree_of(source))
         return {ast.dump(node) for node in nodes if isinstance(node, ast.Constant | ast.List | ast.Tuple)}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
@@ -91,7 +92,7 @@ def _constants(source: str) -> set[str]:
 def _module_tables(text: str) -> list[ast.stmt]:
     """Assignments of the module, whose tables a function may look things up in."""
     try:
-        return [node for node in ast.parse(text.removeprefix("\ufeff")).body if isinstance(node, ast.Assign)]
+        return [node for node in tree_of(text).body if isinstance(node, ast.Assign)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 

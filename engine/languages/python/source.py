@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import re
 from bisect import bisect_left
@@ -16,6 +15,7 @@ import tree_sitter_python
 from attrs import evolve, frozen
 
 from engine.languages.base import Function
+from engine.languages.python import syntax
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_python.language())
 _SPACE = re.compile(r"[ \t\f]*")
@@ -133,7 +133,7 @@ def parse(text: str) -> Module:
 def error_line(text: str) -> int | None:
     """Number, from 1, of the line with the text's first syntax error; None if it has none."""
     try:
-        ast.parse(text.removeprefix("\ufeff"))
+        syntax.tree_of(text)
     except SyntaxError as error:
         return error.lineno or 1
     except (ValueError, RecursionError, MemoryError):
@@ -316,7 +316,7 @@ def _slice(source: Source, node: tree_sitter.Node) -> str:
 
 def _string_value(literal: str) -> str:
     try:
-        value = ast.literal_eval(literal)
+        value = syntax.literal(literal)
     except (SyntaxError, ValueError):
         return literal
     return inspect.cleandoc(value) if isinstance(value, str) else literal

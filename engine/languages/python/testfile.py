@@ -13,6 +13,7 @@ from attrs import frozen
 
 from engine.languages.python.altering import far, other, source
 from engine.languages.python.folding import NotConstant, fold
+from engine.languages.python.syntax import tree_of
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 Edit = tuple[int, int, str]  # byte offsets, and what stands between them instead
@@ -53,7 +54,7 @@ class TestFile:
         self.changed: list[tuple[int, Any]] = []  # values that others were found for, each with its function's line
         self.mark = "\ufeff" if text.startswith("\ufeff") else ""
         text = text.removeprefix("\ufeff")
-        self.tree = ast.parse(text)
+        self.tree = tree_of(text)
         self.chance = random.Random(seed)  # noqa: S311 - to be repeatable, not secret
         self._data = text.encode("utf-8", "surrogatepass")
         self._lines = [0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", self._data))]

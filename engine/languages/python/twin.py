@@ -20,6 +20,7 @@ from engine.languages.python.expectations import Names, called, expected, failin
 from engine.languages.python.parameters import Parametrized, parametrized
 from engine.languages.python.routines import Routine, Step, inherited, places, routines_of
 from engine.languages.python.rows import bound, rows
+from engine.languages.python.syntax import tree_of
 from engine.languages.python.testfile import Change, Definition, Edit, TestFile, last
 
 _MOST_ROWS = 3000
@@ -84,7 +85,7 @@ def _values(text: str, targets: Sequence[str], seed: int) -> list[tuple[int, Any
 def _lines(text: str, targets: Sequence[str]) -> set[int]:
     """The lines of the functions that name one of `targets`."""
     try:
-        functions = [node for node in ast.walk(ast.parse(text.removeprefix("\ufeff"))) if isinstance(node, Definition)]
+        functions = [node for node in ast.walk(tree_of(text)) if isinstance(node, Definition)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     wanted = {target.rpartition(".")[2] for target in targets}

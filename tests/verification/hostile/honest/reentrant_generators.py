@@ -4,7 +4,7 @@ def chunks(items, size):
         piece = []
         try:
             while True:
-                piece.append((yield len(piece) == size - 1))
+                piece.append((yield len(piece) == size))
         except GeneratorExit:
             left.extend(piece)
             raise
