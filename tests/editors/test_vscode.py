@@ -20,7 +20,7 @@ from editors.vscode.code_server import HERE, VSIX, CodeServer, Seen, pack, stale
 from editors.workspace import SERVER, passes_tests
 from lsp.projects import BAD, GOOD, STUB, TESTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GEOMETRY = {
     "pyproject.toml": '[project]\nname = "geometry"\nversion = "1"\n',
@@ -32,7 +32,7 @@ GEOMETRY = {
 PICTURES = ("light-bulb", "progress", "applied", "report")
 SCRIPTED = (
     "attach", "listed", "implement", "command", "wholeClass", "cancel", "failing", "unsaved", "secondFolder",
-    "interpreter", "settings", "doctor", "crash",
+    "lastRun", "lenses", "confirm", "interpreter", "settings", "doctor", "crash",
 )  # fmt: skip
 
 
@@ -121,7 +121,8 @@ def test_actions_are_listed_with_their_titles(scripted: Seen) -> None:
 def test_a_run_shows_its_progress_and_ends_in_a_text_on_which_the_tests_pass(scripted: Seen, project: Path) -> None:
     seen = scenario(scripted, "implement")
     assert seen["end"]["state"] == "passed" and "2/2 tests pass" in seen["end"]["message"]
-    assert any(re.search(r"[1-7]/8 tried, best 1/2 tests", line) for line in seen["end"]["lines"])
+    shown = [*seen["end"]["lines"], *scripted.toasts]
+    assert any(re.search(r"[1-7]/8 tried, best 1/2 tests", line) for line in shown)
     assert seen["after"] != seen["before"] == seen["saved"]
     assert not passes_tests(project, {}, "-k", "slugify")
     assert passes_tests(project, {"words.py": seen["after"]}, "-k", "slugify")
@@ -172,6 +173,24 @@ def test_the_second_folder_of_a_workspace_has_its_own_tests(scripted: Seen, geom
     seen = scenario(scripted, "secondFolder")
     assert seen["end"]["state"] == "passed"
     assert passes_tests(geometry, {"geometry/area.py": seen["after"]})
+
+
+def test_the_last_run_is_shown_as_a_page(scripted: Seen) -> None:
+    seen = scenario(scripted, "lastRun")
+    assert seen["shown"]["view"] == "vscode.markdown.preview.editor"
+    assert "double" in seen["page"]
+
+
+def test_code_lenses_count_the_tests_of_stubs_once_they_are_wanted(scripted: Seen) -> None:
+    seen = scenario(scripted, "lenses")
+    assert seen["without"] == []
+    assert len(seen["titles"]) == 3 and any("2 tests" in title for title in seen["titles"])
+
+
+def test_an_edit_that_is_to_be_confirmed_is_previewed_first(scripted: Seen) -> None:
+    seen = scenario(scripted, "confirm")
+    assert seen["previewed"] == seen["before"] and GOOD.strip() in seen["after"]
+    assert seen["end"]["state"] == "passed"
 
 
 def test_the_python_extensions_choice_runs_the_tests_and_its_changes_are_heard(
@@ -228,7 +247,6 @@ def test_without_a_server_it_is_installed_into_a_private_environment_and_works(c
                 "GREENFINCH_SCRIPT": str(code.folder / "install" / "script.json"),
                 "GREENFINCH_PROBE_PYTHON": sys.executable,
             },
-            seconds=500,
         )
     finally:
         code.put_on_path(Path(SERVER).parent)
@@ -259,7 +277,6 @@ def test_the_real_model_implements_a_function(code: CodeServer, project: Path, t
             "greenfinch.budget_seconds": 200,
             "greenfinch.host_idle_minutes": 0.1,
         },
-        seconds=300,
     )
     seen = scenario(session, "realModel")
     assert seen["end"]["state"] == "passed", seen["end"]
@@ -286,7 +303,6 @@ def test_a_user_gets_there_by_mouse_and_keyboard(code: CodeServer, project: Path
             "GREENFINCH_PROBE_PYTHON": sys.executable,
         },
         settings={"breadcrumbs.enabled": False},
-        seconds=500,
     )
     seen = json.loads((tmp_path / "page.json").read_text())
     assert all("Generate & verify implementation" in title for title in seen["titles"])
@@ -295,5 +311,7 @@ def test_a_user_gets_there_by_mouse_and_keyboard(code: CodeServer, project: Path
     assert seen["undone"] == seen["before"] == seen["cancelled"] == seen["failed"]
     assert "Refactor..." in seen["menu"] and "Greenfinch: Implement" in seen["menu"]
     assert "slugify is as it was" in seen["report"] and "Best attempt" in seen["report"]
+    assert any("qwen2.5-coder-0.5b" in model and "GB" in model for model in seen["models"])
+    assert "script" in seen["status"] and "1/2 tests" in seen["status"]
     sizes = {name: (pictures / f"vscode-{name}.png").stat().st_size for name in PICTURES}
     assert all(size < 200_000 for size in sizes.values()), sizes

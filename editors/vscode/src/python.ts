@@ -3,10 +3,12 @@ import type { PythonExtension } from "@vscode/python-extension";
 import { type Disposable, EventEmitter, extensions, type LogOutputChannel, type Uri, workspace } from "vscode";
 
 const PYTHON_EXTENSION = "ms-python.python";
+const PATIENCE = 2_000; // milliseconds; the Python extension can take long to start
 
 export class Interpreters implements Disposable {
   private readonly changed = new EventEmitter<void>();
   private readonly subscriptions: Disposable[] = [this.changed];
+  private readonly resolved = new Map<string, string>();
   private connecting: Promise<PythonExtension | undefined> | undefined;
 
   /** The interpreter of some folder is another one now. */
@@ -33,10 +35,25 @@ export class Interpreters implements Disposable {
     const environments = (await this.api())?.environments;
     if (environments !== undefined) {
       const path = environments.getActiveEnvironmentPath(scope);
-      const resolved = await environments.resolveEnvironment(path);
-      if (resolved?.executable.uri !== undefined) return resolved.executable.uri.fsPath;
+      const known = this.resolved.get(path.id);
+      if (known !== undefined) return known;
+      const executable = (await environments.resolveEnvironment(path))?.executable.uri?.fsPath;
+      if (executable !== undefined) {
+        this.resolved.set(path.id, executable);
+        return executable;
+      }
     }
     return workspace.getConfiguration("python", scope).get<string>("defaultInterpreterPath") || undefined;
+  }
+
+  /** The same for one who cannot wait: undefined while that takes long, and word of a change when it is known. */
+  async soon(scope?: Uri): Promise<string | undefined> {
+    const chosen = this.of(scope);
+    const late = Symbol("late");
+    const first = await Promise.race([chosen, new Promise<symbol>((resolve) => setTimeout(resolve, PATIENCE, late))]);
+    if (typeof first !== "symbol") return first;
+    void chosen.then((path) => path !== undefined && this.changed.fire());
+    return undefined;
   }
 
   dispose(): void {

@@ -187,6 +187,7 @@ export class Server implements Disposable {
     try {
       await client.start();
     } catch (error) {
+      if (this.condition.is === "down") return; // it ended meanwhile, which its user has been told
       const reason = error instanceof Error ? error.message : String(error);
       this.become({ is: "down", reason });
       void this.offerRestart(`Greenfinch's server did not start (${command.file}): ${reason}`);
@@ -235,20 +236,22 @@ export class Server implements Disposable {
   /** The connection was closed by the server: start it again, but not for ever. */
   private async crashed(): Promise<CloseHandlerResult> {
     this.progress.clear();
+    const wasReady = this.now.is === "running";
     const reason = (await this.process?.ended) ?? "no process";
     const now = Date.now();
     this.crashes = [...this.crashes.filter((time) => now - time < CRASH_MEMORY_MILLISECONDS), now];
     this.log.error(`The server has ended by itself: ${reason}`);
-    if (this.crashes.length <= CRASHES_FORGIVEN) {
+    if (wasReady && this.crashes.length <= CRASHES_FORGIVEN) {
       this.become({ is: "starting" });
       const text = `Greenfinch's server ended (${reason}) and is started again.  What it was at is lost; your files are as they were.`;
       void window.showWarningMessage(text, SHOW_LOG).then((choice) => choice && this.log.show());
       return { action: CloseAction.Restart, handled: true };
     }
     this.become({ is: "down", reason });
-    void this.offerRestart(
-      `Greenfinch's server ended ${this.crashes.length} times within three minutes, the last time by ${reason}.  It is not started again.`,
-    );
+    const times = wasReady
+      ? `ended ${this.crashes.length} times within three minutes, the last time by`
+      : "ended before it was ready, by";
+    void this.offerRestart(`Greenfinch's server ${times} ${reason}.  It is not started again.`);
     return { action: CloseAction.DoNotRestart, handled: true };
   }
 
@@ -257,7 +260,7 @@ export class Server implements Disposable {
       params.items.map(async ({ section, scopeUri }) => {
         const scope = scopeUri ? Uri.parse(scopeUri) : workspace.workspaceFolders?.[0]?.uri;
         if (section === "greenfinch") return settingsForServer(this.context.extension.id, scope);
-        if (section === "python") return { defaultInterpreterPath: await this.interpreters.of(scope) };
+        if (section === "python") return { defaultInterpreterPath: await this.interpreters.soon(scope) };
         return null;
       }),
     );

@@ -103,7 +103,7 @@ class CodeServer:
         environment: Mapping[str, str] | None = None,
         settings: Mapping[str, Any] | None = None,
         trusted: bool = True,
-        seconds: float = 240,
+        seconds: float = 600,
     ) -> Seen:
         """Open a folder or workspace file, let the probe play `scenarios` or a page script run, and close.
 

@@ -18,7 +18,7 @@ export default async function drive(page, plan) {
 
   seen.titles = await lightBulb(page, pointAt);
   await picture("light-bulb");
-  says({ text: plan.bad }, { text: plan.good, delay_per_token: 0.3 });
+  says({ text: plan.bad }, { text: plan.good, delay_per_token: 0.6 });
   await page.locator(".action-widget .monaco-list-row.action", { hasText: IMPLEMENT }).first().click();
   await toast("tried, best 1/2 tests").waitFor({ timeout: 200_000 });
   seen.progress = await toast("tried").innerText();
@@ -54,6 +54,13 @@ export default async function drive(page, plan) {
   seen.report = await report.innerText();
   seen.failed = await text();
   await picture("report");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.press("Control+w");
+
+  seen.models = await modelsToPull(page);
+  await page.getByRole("treeitem", { name: "words.py", exact: true }).dblclick();
+  await head.waitFor();
+  seen.status = await languageStatus(page);
   writeFileSync(plan.seen_page, JSON.stringify(seen));
 }
 
@@ -88,6 +95,28 @@ function shownText(page) {
         .map(({ text }) => text.replace(/\n$/, ""))
         .join("\n"),
     );
+}
+
+/** What the palette's command offers to pull. */
+async function modelsToPull(page) {
+  await page.keyboard.press("F1");
+  await page.keyboard.type("Greenfinch: Pull");
+  await page.locator(".quick-input-list .monaco-list-row", { hasText: "Pull a Model" }).click();
+  const rows = page.locator(".quick-input-list .monaco-list-row");
+  await rows.filter({ hasText: "qwen2.5-coder-0.5b" }).waitFor();
+  const names = await rows.allInnerTexts();
+  await page.keyboard.press("Escape");
+  return names;
+}
+
+/** The text of the language status item, which a hover over the braces in the status bar shows. */
+async function languageStatus(page) {
+  await page.locator("[id='status.languageStatus']").hover();
+  const shown = page.locator(".hover-language-status");
+  await shown.first().waitFor();
+  const texts = await shown.allInnerTexts();
+  await page.keyboard.press("Escape");
+  return texts.join("\n");
 }
 
 async function contextMenu(page, line) {

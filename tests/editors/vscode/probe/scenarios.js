@@ -47,7 +47,7 @@ async function implemented(editing, marker, title) {
 }
 
 exports.implement = async (plan) => {
-  says(plan, plan.bad, { text: plan.good, delay_per_token: 0.15 });
+  says(plan, plan.bad, { text: plan.good, delay_per_token: 0.5 });
   return implemented(await open("words.py"), SLUGIFY, IMPLEMENT);
 };
 
@@ -119,6 +119,57 @@ exports.unsaved = async (plan) => {
 exports.secondFolder = async (plan) => {
   says(plan, "    return unit(value) * 2\n");
   return implemented(await open("geometry/area.py"), "def double", IMPLEMENT);
+};
+
+exports.lastRun = async () => {
+  await vscode.commands.executeCommand("greenfinch.vscode.showLastRun");
+  const shown = await until(() => tabs().find((tab) => tab.file?.endsWith(".md")), 60);
+  return { shown, page: shown ? fs.readFileSync(shown.file, "utf8") : "" };
+};
+
+exports.lenses = async () => {
+  const { document } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  const lenses = () => vscode.commands.executeCommand("vscode.executeCodeLensProvider", document.uri, 10);
+  const without = (await lenses()).map((lens) => lens.command?.title);
+  const configuration = vscode.workspace.getConfiguration("greenfinch");
+  await configuration.update("code_lens", true, vscode.ConfigurationTarget.Global);
+  const found = await until(async () => {
+    const shown = await lenses();
+    return shown.length > 0 ? shown : undefined;
+  });
+  await configuration.update("code_lens", undefined, vscode.ConfigurationTarget.Global);
+  return {
+    without,
+    titles: found.map((lens) => lens.command?.title),
+    commands: found.map((lens) => lens.command?.command),
+  };
+};
+
+exports.confirm = async (plan) => {
+  const configuration = vscode.workspace.getConfiguration("greenfinch");
+  await configuration.update("confirm_edit", true, vscode.ConfigurationTarget.Global);
+  says(plan, plan.good);
+  const { document } = await open("words.py");
+  const before = document.getText();
+  const chosen = await action(document, SLUGIFY, IMPLEMENT);
+  await pause(1000);
+  const job = await choose(chosen);
+  const asks = async () => (await jobs()).find((each) => each.job === job)?.message.includes("to confirm");
+  await until(asks);
+  await pause(2000); // nothing is applied while the preview is up
+  const previewed = document.getText();
+  await until(async () => {
+    await vscode.commands.executeCommand("refactorPreview.apply");
+    await pause(1000);
+    return !(await asks());
+  });
+  const end = await ended(job);
+  const after = document.getText();
+  await configuration.update("confirm_edit", undefined, vscode.ConfigurationTarget.Global);
+  await vscode.window.showTextDocument(document);
+  await vscode.commands.executeCommand("undo");
+  return { before, previewed, after, end };
 };
 
 exports.interpreter = async (plan) => {
