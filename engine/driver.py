@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from engine.generation.base import Generator
 from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
 from engine.languages.base import Language, Solution
-from engine.prompting import Prompt, build_prompt
+from engine.prompting import Prompt, build_prompt, readable, related_context
 from engine.record import Recorder, header, new_run_id
 from engine.request import ImplementRequest
 from engine.sampling import Sampler
@@ -138,7 +139,12 @@ class Run:
 
             searching, _ = await both(find_judge, prepare_model)
             sources = [snapshot.read(file) for file in searching.judge.files]
-            prompt = build_prompt(self._language, snapshot.text, self._target, sources, searching.judge.tests)
+            read = readable(snapshot.glance)
+            asking = partial(
+                related_context, self._language, snapshot.text, self._target, self._request.root, read, sources
+            )
+            related = await anyio.to_thread.run_sync(asking)
+            prompt = build_prompt(self._language, snapshot.text, self._target, sources, searching.judge.tests, related)
             self._record("prompt", messages=[asdict(m) for m in prompt.messages])
             gate = Gate(self._language, snapshot.text, self._target, sources)
             self._own_body(searching, gate)

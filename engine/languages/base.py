@@ -134,6 +134,19 @@ class Conduct:
 
 
 @frozen
+class Imported:
+    """An import of something that may be the project's own.
+
+    Attributes:
+        names: that are imported; none if it is the module as a whole.
+        files: where it may be defined, the likelier first; few of them exist.
+    """
+
+    names: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+@frozen
 class Twin:
     """A test file whose expectations were changed.
 
@@ -257,6 +270,15 @@ class Language(Protocol):
 
         `module` is where `name`, the function that is called, is imported from.
         """
+
+    def imported(self, text: str, path: Path, root: Path) -> tuple[Imported, ...]:
+        """What the document at `path` imports that may be defined in the workspace `root`."""
+
+    def names(self, text: str) -> tuple[str, ...]:
+        """The public functions and classes that a text defines at its top level."""
+
+    def outline(self, text: str, name: str) -> str:
+        """The definition of `name` in `text` as others see it: signatures, no bodies; empty if there is none."""
 
     def canonical(self, text: str, target: Target) -> str:
         """A form of the target's functions that is equal for candidates that differ in nothing but layout, comments and

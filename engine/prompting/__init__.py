@@ -5,5 +5,6 @@ share comes first and never changes, for the host to cache.
 """
 
 from engine.prompting.messages import Prompt, build_prompt
+from engine.prompting.related import readable, related_context
 
-__all__ = ["Prompt", "build_prompt"]
+__all__ = ["Prompt", "build_prompt", "readable", "related_context"]

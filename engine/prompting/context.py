@@ -27,7 +27,7 @@ def file_context(language: Language, text: str, target: Target, *, budget: int =
         for f in language.functions(text)
         if f.is_stub and f.qualname not in mine and f.qualname.rpartition(".")[0] not in owners
     ]
-    text = without_functions(text, stubs)
+    text = without_functions(_without_bodies(language, text, target), stubs)
     if len(text) <= budget:
         return text.strip("\n")
     functions = language.functions(text)
@@ -43,6 +43,14 @@ def file_context(language: Language, text: str, target: Target, *, budget: int =
     if len(short) <= budget:
         return short.strip("\n")
     return _near(language, short, target, budget)
+
+
+def _without_bodies(language: Language, text: str, target: Target) -> str:
+    """The text without what the target does now, if it does something: samples are to be new; repairs see it."""
+    mine = {f.qualname for f in target.functions}
+    bodies = [f for f in language.functions(text) if f.qualname in mine and not f.is_stub]
+    edits = (TextEdit(f.body_start, f.end, f"\n{f.indent}{_ELIDED}") for f in bodies)
+    return apply_edits(text, tuple(edits))
 
 
 def _inside(inner: Function, outer: Function) -> bool:

@@ -74,13 +74,15 @@ class Prompt:
 
 
 def build_prompt(
-    language: Language, text: str, target: Target, judge_sources: Sequence[str], judge_tests: Sequence[str]
-) -> Prompt:
-    """The run's prompt from the document, the target, and the judge's test files and test ids."""
+    language: Language, text: str, target: Target, judge_sources: Sequence[str], judge_tests: Sequence[str],
+    related: str = "",
+) -> Prompt:  # fmt: skip
+    """The run's prompt from the document, the target, the judge's test files and test ids, and other files."""
     names = ", ".join(f"`{function.qualname}`" for function in target.functions)
     what = "function" if len(target.functions) == 1 else "functions"
     tests = f"It must pass these tests:\n{_FENCE}{judge_context(language, judge_sources, judge_tests)}\n```"
-    user = f"Complete the {what} {names}:\n{_FENCE}{file_context(language, text, target)}\n```\n{tests}"
+    others = f"From other files:\n{_FENCE}{related}\n```\n" if related else ""
+    user = f"Complete the {what} {names}:\n{_FENCE}{file_context(language, text, target)}\n```\n{others}{tests}"
     alone = "\n\n".join(f"{function.prefix}    ..." for function in target.functions)
     bare = f"Complete the {what} {names}:\n{_FENCE}{alone}\n```\n{tests}"
     system = Message("system", _SYSTEM)

@@ -9,8 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import TargetNotFoundError
-from engine.languages.base import Checked, Conduct, Function, Solution, Target, TextEdit, Twin, apply_edits
-from engine.languages.python import apart, canonical, checks, completion, doctwin, newtest, overfit, splicing, twin
+from engine.languages.base import Checked, Conduct, Function, Imported, Solution, Target, TextEdit, Twin, apply_edits
+from engine.languages.python import (
+    apart,
+    canonical,
+    checks,
+    completion,
+    doctwin,
+    newtest,
+    outline,
+    overfit,
+    splicing,
+    twin,
+)
 from engine.languages.python.conduct import conduct
 from engine.languages.python.source import Class, Module, error_line, imports, parse
 
@@ -128,6 +139,15 @@ class Python:
     ) -> TextEdit:  # fmt: skip
         return newtest.new_test(text, framework, module=module, name=name, call=call, answer=answer, raises=raises,
                                 is_async=is_async)  # fmt: skip
+
+    def imported(self, text: str, path: Path, root: Path) -> tuple[Imported, ...]:
+        return outline.imported(text, path, root)
+
+    def names(self, text: str) -> tuple[str, ...]:
+        return outline.names(text)
+
+    def outline(self, text: str, name: str) -> str:
+        return outline.outline(text, name)
 
     def canonical(self, text: str, target: Target) -> str:
         wanted = {f.qualname for f in target.functions}

@@ -1,0 +1,123 @@
+"""What other files tell about a target: the project's own imports as signatures, and its callers, within a budget."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.languages.python import Python
+from engine.prompting import build_prompt, readable, related_context
+
+PYTHON = Python()
+FILES = {
+    "shop/__init__.py": "",
+    "shop/prices.py": '''import math
+from decimal import Decimal
+
+from . import units
+from .money import Money, rounded
+
+def total(items: list, rate) -> Money:
+    """The sum with tax: each item is a Money, `rounded`, in units.Unit."""
+    raise NotImplementedError
+''',
+    "shop/money.py": '''from dataclasses import dataclass
+
+
+@dataclass
+class Money:
+    """An amount."""
+
+    amount: int
+    currency: str = "EUR"
+
+    def plus(self, other: "Money") -> "Money":
+        """The sum."""
+        return Money(self.amount + other.amount, self.currency)
+
+    def _secret(self):
+        return 1
+
+
+def rounded(value: float, digits: int = 2) -> float:
+    """To cents.
+
+    More of it.
+    """
+    step = 10**digits
+    return int(value * step) / step
+
+
+def unused():
+    return 0
+''',
+    "shop/units.py": "class Unit:\n    name = 'kg'\n\n\nclass Other:\n    pass\n",
+    "shop/till.py": "from shop.prices import total\n\ndef pay(basket):\n    return total(basket, rate=0.2).amount\n",
+    "tests/test_prices.py": "from shop.prices import total\n\n\ndef test():\n    assert total([], 0).amount == 0\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def related(project: Path, **options: int) -> str:
+    path = project / "shop" / "prices.py"
+    text = path.read_text()
+    target = PYTHON.target_named(path, text, "total")
+    return related_context(
+        PYTHON, text, target, project, readable(Path.read_text), [FILES["tests/test_prices.py"]], **options
+    )
+
+
+def test_imports_are_shown_as_signatures(project):
+    told = related(project)
+    assert "# shop/money.py\n@dataclass\nclass Money:" in told
+    assert "amount: int" in told
+    assert 'def plus(self, other: \'Money\') -> \'Money\':\n        """The sum."""' in told
+    assert 'def rounded(value: float, digits: int=2) -> float:\n    """To cents."""' in told
+    assert "step" not in told
+    assert "unused" not in told
+    assert "_secret" not in told
+    assert "class Unit" in told  # mentioned, from a module that is imported as a whole
+    assert "class Other" not in told
+
+
+def test_callers_are_shown_and_tests_are_not_callers(project):
+    told = related(project)
+    assert "# called in shop/till.py" in told
+    assert "    return total(basket, rate=0.2).amount" in told
+    assert "test_prices" not in told
+
+
+def test_what_does_not_fit_is_left_out_the_mentioned_coming_first(project):
+    told = related(project, budget=330)
+    assert "class Money" in told
+    assert "called in" not in told
+    assert len(told) <= 340
+    assert related(project, budget=0) == ""
+
+
+def test_a_file_that_imports_nothing_of_the_project_has_no_such_context(project):
+    path = project / "alone.py"
+    text = "import os\nimport nothing.there\n\n\ndef lonely():\n    pass\n"
+    path.write_text(text)
+    target = PYTHON.target_named(path, text, "lonely")
+    assert related_context(PYTHON, text, target, project, readable(Path.read_text), []) == ""
+    prompt = build_prompt(PYTHON, text, target, ["def test():\n    assert lonely()\n"], ["t.py::test"])
+    assert "From other files" not in prompt.messages[-1].content
+
+
+def test_the_prompt_holds_it_and_not_the_body_that_is_to_be_replaced(project):
+    path = project / "shop" / "prices.py"
+    text = path.read_text().replace("raise NotImplementedError", "return sum(items) * 41")
+    target = PYTHON.target_named(path, text, "total")
+    prompt = build_prompt(PYTHON, text, target, ["def test():\n    total()\n"], ["t.py::test"], related(project))
+    shown = prompt.messages[-1].content
+    assert "From other files:\n```python\n# shop/" in shown
+    assert "sum(items) * 41" not in shown
+    assert "def total(items: list, rate) -> Money:" in shown
+    assert "From other files" not in prompt.asked("bare")[-1].content
