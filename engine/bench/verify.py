@@ -10,6 +10,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -92,6 +93,7 @@ class Measured:
         cold: plain pytest, no sandbox. sandboxed: cold, in the sandbox. warm: from the fork server, in the sandbox.
         warm_at_once: the same, the next one begun as soon as one has ended.
         two: two warm verdicts at the same time, of both together.
+        empty: a command that does nothing, in the sandbox; start: the Python that sets it up, which does nothing.
         ready: until the server could be used. place: how far its forks go before they know the text.
         reason: why warm runs were not to be had, or the whole project was left out.
     """
@@ -103,10 +105,17 @@ class Measured:
     warm: float | None = None
     warm_at_once: float | None = None
     two: float | None = None
+    empty: float | None = None
+    start: float | None = None
     ready: float | None = None
     place: str = ""
     reason: str = ""
     runs: Mapping[str, Sequence[float]] = field(factory=dict, repr=False)
+
+    @property
+    def preparation(self) -> float | None:
+        """What setting the sandbox up and taking it down again costs, over starting the Python that does it."""
+        return self.empty - self.start if self.empty and self.start else None
 
     @property
     def ratio(self) -> float | None:
@@ -185,7 +194,13 @@ async def _measure(project: Project, root: Path, python: Interpreter, repeat: in
                 group.start_soon(verdict)
                 group.start_soon(verdict)
 
-        kinds: dict[str, Callable[[], Awaitable[None]]] = {"cold": cold, "sandboxed": lambda: verdict(True)}
+        async def start() -> None:
+            await anyio.run_process([sys.executable, "-I", "-S", "-c", "pass"])
+
+        kinds: dict[str, Callable[[], Awaitable[None]]] = {
+            "cold": cold, "sandboxed": lambda: verdict(True), "empty": lambda: verifier.empty_run({target: good}),
+            "start": start,
+        }  # fmt: skip
         if not reason:
             kinds |= {"warm": verdict, "two": two}
         runs = await _take_turns(kinds, repeat)
@@ -197,7 +212,7 @@ async def _measure(project: Project, root: Path, python: Interpreter, repeat: in
     medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
     return Measured(
         project.name, cold=medians["cold"], sandboxed=medians["sandboxed"], warm=medians.get("warm"),
-        two=medians.get("two"), warm_at_once=statistics.median(at_once) if at_once else None,
+        two=medians.get("two"), empty=medians["empty"], start=medians["start"], warm_at_once=statistics.median(at_once) if at_once else None,
         ready=ready if not reason else None, place=place, reason=reason, runs={**runs, "warm_at_once": at_once},
     )  # fmt: skip
 

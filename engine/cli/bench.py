@@ -62,7 +62,7 @@ def verify(
         async for row in measure(interpreter, repeat):
             rows.append(row)
             if as_json:
-                print(json.dumps({**attrs.asdict(row), "ratio": row.ratio}), flush=True)
+                print(json.dumps({**attrs.asdict(row), "ratio": row.ratio, "preparation": row.preparation}), flush=True)
 
     anyio.run(work)
     if as_json:
@@ -73,19 +73,23 @@ def verify(
         f"{machine.cores} cores, {machine.system}, Python {machine.python}, pytest {machine.pytest}, "
         f"load {machine.load}; medians of {repeat} runs that take turns, in milliseconds;\n"
         "plain pytest without a sandbox, cold and warm verdicts in one; ratio: of plain pytest to warm; "
-        "server: until it is ready; last: how far a fork goes ahead"
+        "server: until it is ready; set up: the sandbox, for a command that does nothing, and down again; last: how far a fork goes ahead"
     )
     console.print(_verdicts(rows))
     sys.exit(PASSED)
 
 
 def _verdicts(rows: list[Measured]) -> Table:
-    table = Table("project", "plain pytest", "cold", "warm", "ratio", "warm in a row", "2 at once", "server", "")
+    table = Table(
+        "project", "plain pytest", "cold", "warm", "ratio", "warm in a row", "2 at once", "server", "set up", ""
+    )
     for row in rows:
-        times = (row.cold, row.sandboxed, row.warm, row.warm_at_once, row.two, row.ready)
-        cold, sandboxed, warm, in_a_row, two, ready = ("-" if each is None else f"{each * 1e3:.0f}" for each in times)
+        times = (row.cold, row.sandboxed, row.warm, row.warm_at_once, row.two, row.ready, row.preparation)
+        cold, sandboxed, warm, in_a_row, two, ready, set_up = (
+            "-" if each is None else f"{each * 1e3:.0f}" for each in times
+        )
         ratio = "-" if row.ratio is None else f"{row.ratio:.1f}"
-        table.add_row(row.project, cold, sandboxed, warm, ratio, in_a_row, two, ready, row.reason or row.place)
+        table.add_row(row.project, cold, sandboxed, warm, ratio, in_a_row, two, ready, set_up, row.reason or row.place)
     return table
 
 

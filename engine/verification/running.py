@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +105,11 @@ class Running:
             overlays=texts,
             visible=(AGENT, *needed_by(python)),
         )
+
+    async def nothing(self, texts: Mapping[Path, str]) -> Ended:
+        """A command that ends at once."""
+        empty = self.command("runner.py", self.root, texts, self.settings.test_timeout_seconds)
+        return await self.cell.run(evolve(empty, argv=(shutil.which("true") or sys.executable,)), lambda line: None)
 
     async def apart(
         self, judge: Judge, caller: Mapping[Path, str], callee: Mapping[Path, str], seconds: float, *, target: Path,

@@ -267,6 +267,14 @@ class Verifier:
         """Wait until it is known whether runs will be warm; why they will not be, empty if they will."""
         return await self._open.warming.settled()
 
+    async def empty_run(self, texts: Mapping[Path, str]) -> None:
+        """Run a command that does nothing, confined with `texts` in place as tests are: for what that alone costs.
+
+        Raises:
+            SandboxError: the cell could not be set up.
+        """
+        await self._open.nothing(self._open.placed(texts))
+
     @property
     def warm_place(self) -> str:
         """How far runs go before they know their text (see `agent/ahead.py`); empty if they are cold."""

@@ -19,7 +19,7 @@ def test_every_project_is_measured(levels):
     measured = [row for row in rows if "does not have" not in row["reason"]]
     assert len(rows) == 4 and len(measured) >= 3
     for row in measured:
-        assert row["cold"] > 0 and row["sandboxed"] > 0
+        assert row["cold"] > 0 and row["sandboxed"] > 0 and row["empty"] > 0 and row["start"] > 0
         # The bench itself refuses a run that it asked to be warm and that was cold; how fast one is, it only reports.
         assert (row["ratio"] is not None and not row["reason"]) == ("full" in levels), row
 
