@@ -212,7 +212,8 @@ async def _measure(project: Project, root: Path, python: Interpreter, repeat: in
     medians = {name: statistics.median(seconds) for name, seconds in runs.items()}
     return Measured(
         project.name, cold=medians["cold"], sandboxed=medians["sandboxed"], warm=medians.get("warm"),
-        two=medians.get("two"), empty=medians["empty"], start=medians["start"], warm_at_once=statistics.median(at_once) if at_once else None,
+        two=medians.get("two"), empty=medians["empty"], start=medians["start"],
+        warm_at_once=statistics.median(at_once) if at_once else None,
         ready=ready if not reason else None, place=place, reason=reason, runs={**runs, "warm_at_once": at_once},
     )  # fmt: skip
 

@@ -73,7 +73,8 @@ def verify(
         f"{machine.cores} cores, {machine.system}, Python {machine.python}, pytest {machine.pytest}, "
         f"load {machine.load}; medians of {repeat} runs that take turns, in milliseconds;\n"
         "plain pytest without a sandbox, cold and warm verdicts in one; ratio: of plain pytest to warm; "
-        "server: until it is ready; set up: the sandbox, for a command that does nothing, and down again; last: how far a fork goes ahead"
+        "server: until it is ready; set up: the sandbox, for a command that does nothing, and down again; "
+        "last: how far a fork goes ahead"
     )
     console.print(_verdicts(rows))
     sys.exit(PASSED)
