@@ -29,10 +29,10 @@ GEOMETRY = {
     "geometry/area.py": "from geometry.units import unit\n\n\ndef double(value):\n    '''Twice it.'''\n    ...\n",
     "tests/test_area.py": "from geometry.area import double\n\n\ndef test_double():\n    assert double('3') == 6\n",
 }
-PICTURES = ("light-bulb", "progress", "applied", "report")
+PICTURES = ("light-bulb", "progress", "preview", "applied", "report")
 SCRIPTED = (
     "attach", "listed", "implement", "command", "wholeClass", "cancel", "failing", "unsaved", "secondFolder",
-    "lastRun", "lenses", "confirm", "interpreter", "settings", "doctor", "crash",
+    "lastRun", "lenses", "interpreter", "settings", "doctor", "crash",
 )  # fmt: skip
 
 
@@ -187,12 +187,6 @@ def test_code_lenses_count_the_tests_of_stubs_once_they_are_wanted(scripted: See
     assert len(seen["titles"]) == 3 and any("2 tests" in title for title in seen["titles"])
 
 
-def test_an_edit_that_is_to_be_confirmed_is_previewed_first(scripted: Seen) -> None:
-    seen = scenario(scripted, "confirm")
-    assert seen["previewed"] == seen["before"] and GOOD.strip() in seen["after"]
-    assert seen["end"]["state"] == "passed"
-
-
 def test_the_python_extensions_choice_runs_the_tests_and_its_changes_are_heard(
     scripted: Seen, other_python: Path
 ) -> None:
@@ -302,7 +296,7 @@ def test_a_user_gets_there_by_mouse_and_keyboard(code: CodeServer, project: Path
             "GREENFINCH_SCRIPT": str(code.folder / "interface" / "script.json"),
             "GREENFINCH_PROBE_PYTHON": sys.executable,
         },
-        settings={"breadcrumbs.enabled": False},
+        settings={"breadcrumbs.enabled": False, "greenfinch.confirm_edit": True},
     )
     seen = json.loads((tmp_path / "page.json").read_text())
     assert all("Generate & verify implementation" in title for title in seen["titles"])

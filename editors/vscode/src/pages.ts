@@ -1,4 +1,4 @@
-/** Markdown shown to be read: reports of the server, and pages of our own. */
+/** Texts shown to be read: reports of the server, and pages of our own. */
 import {
   commands,
   type Disposable,
@@ -24,12 +24,17 @@ export class Pages implements TextDocumentContentProvider, Disposable {
     return this.texts.get(uri.toString()) ?? "";
   }
 
+  /** Keep a text under a path, for an editor to show. */
+  hold(path: string, text: string): Uri {
+    const uri = Uri.from({ scheme: SCHEME, path });
+    this.texts.set(uri.toString(), text);
+    this.changed.fire(uri);
+    return uri;
+  }
+
   /** Show a page of our own under a title. */
   async show(title: string, markdown: string): Promise<void> {
-    const uri = Uri.from({ scheme: SCHEME, path: `/${title}.md` });
-    this.texts.set(uri.toString(), markdown);
-    this.changed.fire(uri);
-    await commands.executeCommand("markdown.showPreview", uri);
+    await commands.executeCommand("markdown.showPreview", this.hold(`/${title}.md`, markdown));
   }
 
   /** For the client's middleware: the server's Markdown files beside the code, rendered, other documents as ever. */

@@ -26,6 +26,7 @@ import type { PrivateEnvironment } from "./install";
 import { type Command, findCommand, MissingError, ServerProcess } from "./launch";
 import { showMessage } from "./messages";
 import type { Pages } from "./pages";
+import { confirming } from "./preview";
 import { ProgressNotifications } from "./progress";
 import type { Status } from "./protocol";
 import type { Interpreters } from "./python";
@@ -226,6 +227,7 @@ export class Server implements Disposable {
         handleWorkDoneProgress: this.progress.handle,
         window: { showDocument: this.pages.showDocument },
         workspace: {
+          handleApplyEdit: confirming(this.pages),
           configuration: (params) => this.configuration(params),
           didChangeConfiguration: () => this.settingsChanged(),
         },

@@ -113,9 +113,9 @@ class CodeServer:
         """
         work = self.folder / name
         work.mkdir(parents=True)
-        user = self.folder / "data" / "User"
-        user.mkdir(parents=True, exist_ok=True)
-        (user / "settings.json").write_text(json.dumps(_SETTINGS | dict(settings or {})))
+        for level in ("User", "Machine"):  # settings of a machine's own count in the second file only
+            (self.folder / "data" / level).mkdir(parents=True, exist_ok=True)
+            (self.folder / "data" / level / "settings.json").write_text(json.dumps(_SETTINGS | dict(settings or {})))
         whole = {"scenarios": list(scenarios), "script": str(work / "script.json"), "seen": str(work / "seen.json")}
         whole |= {"done": str(work / "done"), **(plan or {})}
         (work / "plan.json").write_text(json.dumps(whole))

@@ -23,7 +23,12 @@ export default async function drive(page, plan) {
   await toast("tried, best 1/2 tests").waitFor({ timeout: 200_000 });
   seen.progress = await toast("tried").innerText();
   await picture("progress");
-  await toast("2/2 tests pass").waitFor({ timeout: 200_000 });
+  const apply = toast("Apply it?").getByRole("button", { name: "Apply" });
+  await apply.waitFor({ timeout: 200_000 });
+  await page.locator(".diff-editor .line-insert").first().waitFor();
+  await picture("preview");
+  await apply.click();
+  await toast("Show Run").waitFor();
   seen.after = await text();
   await picture("applied");
   await pointAt();

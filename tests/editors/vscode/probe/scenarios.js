@@ -146,32 +146,6 @@ exports.lenses = async () => {
   };
 };
 
-exports.confirm = async (plan) => {
-  const configuration = vscode.workspace.getConfiguration("greenfinch");
-  await configuration.update("confirm_edit", true, vscode.ConfigurationTarget.Global);
-  says(plan, plan.good);
-  const { document } = await open("words.py");
-  const before = document.getText();
-  const chosen = await action(document, SLUGIFY, IMPLEMENT);
-  await pause(1000);
-  const job = await choose(chosen);
-  const asks = async () => (await jobs()).find((each) => each.job === job)?.message.includes("to confirm");
-  await until(asks);
-  await pause(2000); // nothing is applied while the preview is up
-  const previewed = document.getText();
-  await until(async () => {
-    await vscode.commands.executeCommand("refactorPreview.apply");
-    await pause(1000);
-    return !(await asks());
-  });
-  const end = await ended(job);
-  const after = document.getText();
-  await configuration.update("confirm_edit", undefined, vscode.ConfigurationTarget.Global);
-  await vscode.window.showTextDocument(document);
-  await vscode.commands.executeCommand("undo");
-  return { before, previewed, after, end };
-};
-
 exports.interpreter = async (plan) => {
   const python = vscode.extensions.getExtension("ms-python.python").exports;
   const reported = async () => {
