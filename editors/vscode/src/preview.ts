@@ -48,7 +48,8 @@ async function isWanted({ edit, label }: ApplyWorkspaceEditParams, pages: Pages)
     shown.push(after);
     await commands.executeCommand("vscode.diff", document.uri, after, label, { preserveFocus: true });
   }
-  const choice = await window.showInformationMessage(`${label ?? "It passes"}.  Apply it?`, APPLY, DISCARD);
+  // A message would hide itself after some seconds, and with it the question.
+  const choice = await window.showQuickPick([APPLY, DISCARD], { title: label ?? "It passes", ignoreFocusOut: true });
   await window.tabGroups.close(
     window.tabGroups.all
       .flatMap(({ tabs }) => tabs)

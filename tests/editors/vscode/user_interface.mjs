@@ -23,9 +23,9 @@ export default async function drive(page, plan) {
   await toast("tried, best 1/2 tests").waitFor({ timeout: 200_000 });
   seen.progress = await toast("tried").innerText();
   await picture("progress");
-  const apply = toast("Apply it?").getByRole("button", { name: "Apply" });
+  const apply = page.locator(".quick-input-list .monaco-list-row", { hasText: "Apply" });
   await apply.waitFor({ timeout: 200_000 });
-  await page.locator(".diff-editor .line-insert").first().waitFor();
+  await page.locator(".monaco-diff-editor .view-line", { hasText: '"-".join' }).first().waitFor();
   await picture("preview");
   await apply.click();
   await toast("Show Run").waitFor();
