@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import itertools
 
 from lsprotocol import types
 
@@ -18,6 +18,8 @@ from engine.events import (
 )
 from lsp_server.client import Client
 
+_numbers = itertools.count(1)
+
 
 class Progress:
     """One progress display.
@@ -27,7 +29,7 @@ class Progress:
     """
 
     def __init__(self, client: Client, title: str) -> None:
-        self.token = str(uuid.uuid4())
+        self.token = f"{title} #{next(_numbers)}"  # some editors show it
         self._client = client
         self._title = title
         self._message = ""

@@ -41,7 +41,7 @@ installs is used."
   "The connection of each project's folder.")
 
 (defvar greenfinch-client-hook nil
-  "Functions that are called with each notification: CONNECTION, METHOD and PARAMS.")
+  "Functions that get whatever a server says: CONNECTION, METHOD, PARAMS.")
 
 (defun greenfinch-client-all ()
   "All connections."
@@ -59,8 +59,8 @@ installs is used."
 (defun greenfinch-install-command ()
   "Return the one shell command to install the server privately."
   (let* ((private (greenfinch-client--private))
-         (clone (locate-dominating-file greenfinch-client--folder "pyproject.toml"))
-         (what (if clone (directory-file-name (expand-file-name clone)) "greenfinch")))
+         (clone (locate-dominating-file greenfinch-client--folder "lsp_server/launcher.py"))
+         (what (if clone (directory-file-name (expand-file-name clone)) "PATH-OF-A-CLONE-OF-GREENFINCH")))
     (format "python3 -m venv %s && %s install %s"
             (shell-quote-argument private)
             (shell-quote-argument (expand-file-name "bin/pip" private))
@@ -74,15 +74,24 @@ Without one signal an error that tells how to install it."
                (found (or (executable-find program)
                           (and (equal program "greenfinch") (file-executable-p private) private))))
     (unless found
-      (user-error "Greenfinch's server is not installed (no %s on the search path).  Install it with:  %s"
+      (user-error "The server is not installed (no %s on the search path).  Install it with:  %s"
                   program (greenfinch-install-command)))
     (cons found arguments)))
 
 ;;; Start and end
 
+(defconst greenfinch-client--markers '("pyproject.toml" "setup.py" "setup.cfg" "tox.ini" "pytest.ini")
+  "Files that show a project's folder where `project-current' knows none.")
+
 (defun greenfinch-client-root-here ()
   "The folder of the project that the current buffer belongs to."
-  (file-truename (if-let ((project (project-current))) (project-root project) default-directory)))
+  (file-truename
+   (or (and-let* ((project (project-current))) (project-root project))
+       (locate-dominating-file default-directory
+                               (lambda (folder)
+                                 (seq-some (lambda (name) (file-exists-p (expand-file-name name folder)))
+                                           greenfinch-client--markers)))
+       default-directory)))
 
 (defun greenfinch-client-here ()
   "The connection of the current buffer's project, or nil."
@@ -140,8 +149,8 @@ then has the texts of the project's buffers."
       :initializationOptions ,(greenfinch-client--settings)
       :capabilities
       (:general (:positionEncodings ["utf-32"])
-       :workspace (:applyEdit t :configuration t :workspaceFolders t :workspaceEdit (:documentChanges t :changeAnnotationSupport (:groupsOnLabel :json-false)))
-       :textDocument (:codeAction (:disabledSupport t :isPreferredSupport t
+       :workspace (:applyEdit t :configuration t :workspaceFolders t :codeLens (:refreshSupport t) :workspaceEdit (:documentChanges t :changeAnnotationSupport (:groupsOnLabel :json-false)))
+       :textDocument (:codeLens (:dynamicRegistration :json-false) :codeAction (:disabledSupport t :isPreferredSupport t
                                    :codeActionLiteralSupport
                                    (:codeActionKind (:valueSet ["quickfix" "refactor" "refactor.rewrite"]))))
        :window (:workDoneProgress t :showDocument (:support t) :showMessage (:messageActionItem (:additionalPropertiesSupport :json-false)))))))
@@ -191,6 +200,17 @@ then has the texts of the project's buffers."
     (with-current-buffer buffer
       (when (and (bound-and-true-p greenfinch-mode) buffer-file-name (equal (greenfinch-client-root-here) (greenfinch-client-root connection)))
         (greenfinch-documents-sync connection)))))
+
+(defun greenfinch-client-execute (connection command argument &optional function)
+  "Have CONNECTION's server execute COMMAND with ARGUMENT.
+Call FUNCTION with its answer."
+  (jsonrpc-async-request
+   connection :workspace/executeCommand
+   (list :command command :arguments (if argument (vector argument) []))
+   :timeout 30
+   :success-fn (or function #'ignore)
+   :error-fn (lambda (failure) (message "Greenfinch: %s: %s" command (plist-get failure :message)))
+   :timeout-fn (lambda () (message "Greenfinch's server does not answer; see M-x greenfinch-restart"))))
 
 ;;; Settings
 
@@ -251,6 +271,7 @@ then has the texts of the project's buffers."
 
 (defun greenfinch-client--requested (connection method params)
   "Answer CONNECTION's server, which asks for METHOD with PARAMS."
+  (run-hook-with-args 'greenfinch-client-hook connection method params)
   (pcase method
     ('workspace/applyEdit
      (let ((objection (greenfinch-documents-apply connection (plist-get params :edit) (plist-get params :label))))
@@ -266,7 +287,7 @@ then has the texts of the project's buffers."
      (greenfinch-client-show (greenfinch-documents-file (plist-get params :uri)) (eq (plist-get params :takeFocus) t))
      '(:success t))
     ('window/showMessageRequest (greenfinch-client--ask params))
-    ((or 'window/workDoneProgress/create 'client/registerCapability 'client/unregisterCapability) nil)
+    ((or 'window/workDoneProgress/create 'workspace/codeLens/refresh 'client/registerCapability 'client/unregisterCapability) nil)
     (_ (jsonrpc-error :code -32601 :message (format "%s is not known here" method)))))
 
 (defun greenfinch-client--buffer (connection)

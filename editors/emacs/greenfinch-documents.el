@@ -44,7 +44,7 @@
           (setq line (1+ line)))
         (list :line line :character (- point (if (zerop line) (point-min) (match-end 0))))))))
 
-(defun greenfinch-documents--point (position)
+(defun greenfinch-documents-point (position)
   "The place in the current, widened buffer that is the protocol's POSITION."
   (save-excursion
     (goto-char (point-min))
@@ -162,8 +162,8 @@ the edit is, where it needs to be confirmed."
     (widen)
     (let ((places (mapcar (lambda (edit)
                             (let ((range (plist-get edit :range)))
-                              (list (copy-marker (greenfinch-documents--point (plist-get range :start)))
-                                    (copy-marker (greenfinch-documents--point (plist-get range :end)))
+                              (list (copy-marker (greenfinch-documents-point (plist-get range :start)))
+                                    (copy-marker (greenfinch-documents-point (plist-get range :end)))
                                     (plist-get edit :newText))))
                           edits)))
       (undo-boundary)

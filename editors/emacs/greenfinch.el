@@ -21,6 +21,7 @@
 (require 'easymenu)
 (require 'greenfinch-client)
 (require 'greenfinch-documents)
+(require 'greenfinch-lens)
 (require 'greenfinch-settings)
 
 (defcustom greenfinch-idle-seconds 0.5
@@ -104,7 +105,11 @@
     (funcall change 'after-change-functions #'greenfinch--changed nil t)
     (funcall change 'context-menu-functions #'greenfinch-context-menu nil t))
   (if greenfinch-mode
-      (add-to-list 'mode-line-misc-info '(greenfinch-mode greenfinch--mode-line-format))
+      (progn
+        (add-to-list 'mode-line-misc-info '(greenfinch-mode greenfinch--mode-line-format))
+        (when greenfinch-code-lens
+          (run-with-idle-timer greenfinch-idle-seconds nil #'greenfinch--lenses)))
+    (greenfinch-lens-clear)
     (greenfinch-documents-close)))
 
 (defvar greenfinch--timer nil
@@ -112,12 +117,30 @@
 
 (defun greenfinch--changed (&rest _)
   "Let the server know of the current buffer's change soon."
-  (when (and greenfinch-documents--known (not (memq greenfinch--timer timer-idle-list)))
+  (when (and (or greenfinch-documents--known greenfinch-code-lens) (not (memq greenfinch--timer timer-idle-list)))
     (setq greenfinch--timer (run-with-idle-timer greenfinch-idle-seconds nil #'greenfinch--sync))))
 
 (defun greenfinch--sync ()
   "Tell all servers what has changed."
-  (mapc #'greenfinch-client-sync-all (seq-filter #'jsonrpc-running-p (greenfinch-client-all))))
+  (mapc #'greenfinch-client-sync-all (seq-filter #'jsonrpc-running-p (greenfinch-client-all)))
+  (greenfinch--lenses))
+
+(defun greenfinch--lenses (&rest _)
+  "Bring the lenses of all buffers that are on the screen up to date."
+  (dolist (window (window-list-1 nil nil 'visible))
+    (with-current-buffer (window-buffer window)
+      (when greenfinch-mode
+        (greenfinch-lens-update)))))
+
+(defun greenfinch--watch (_connection method _params)
+  "Do what a notification or request METHOD of the server asks for."
+  (when (eq method 'workspace/codeLens/refresh)
+    (dolist (buffer (buffer-list))
+      (with-current-buffer buffer
+        (when greenfinch-mode
+          (setq greenfinch-lens--tick nil))))
+    (greenfinch--lenses)))
+(add-hook 'greenfinch-client-hook #'greenfinch--watch)
 
 (defun greenfinch-context-menu (menu click)
   "Add Greenfinch's part to the context MENU of CLICK."
@@ -132,17 +155,6 @@
 
 ;;; Commands
 
-(defun greenfinch--execute (connection command argument &optional function)
-  "Have CONNECTION's server execute COMMAND with ARGUMENT.
-Call FUNCTION with its answer."
-  (jsonrpc-async-request
-   connection :workspace/executeCommand
-   (list :command command :arguments (if argument (vector argument) []))
-   :timeout 30
-   :success-fn (or function #'ignore)
-   :error-fn (lambda (failure) (message "Greenfinch: %s: %s" command (plist-get failure :message)))
-   :timeout-fn (lambda () (message "Greenfinch's server does not answer; see M-x greenfinch-restart"))))
-
 (defun greenfinch--place ()
   "Where point is, as an argument for the server."
   (list :uri (greenfinch-documents-uri) :position (greenfinch-documents-position (point))))
@@ -152,7 +164,7 @@ Call FUNCTION with its answer."
 If ARGUMENT is a function, its value is meant."
   (greenfinch-client-call
    (lambda (connection)
-     (greenfinch--execute connection name (if (functionp argument) (funcall argument) argument)))))
+     (greenfinch-client-execute connection name (if (functionp argument) (funcall argument) argument)))))
 
 ;;;###autoload
 (defun greenfinch-implement ()
@@ -193,7 +205,7 @@ definitions all of the file."
                                      titles nil t nil nil (car titles)))
              (command (plist-get (seq-find (lambda (action) (equal (plist-get action :title) title)) possible)
                                  :command)))
-        (greenfinch--execute connection (plist-get command :command) (seq-first (plist-get command :arguments))))))))
+        (greenfinch-client-execute connection (plist-get command :command) (seq-first (plist-get command :arguments))))))))
 
 ;;;###autoload
 (defun greenfinch-cancel ()

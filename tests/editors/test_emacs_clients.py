@@ -1,0 +1,150 @@
+"""Emacs' own language clients with the recipes of editors/README.md, without greenfinch.el."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from editors.emacs.running import Emacs
+from editors.profiles import is_as_recorded, record
+from editors.workspace import SERVER, passes_tests, server_environment
+from lsp.projects import GOOD, STUB
+
+FOREVER = {"text": "    x = 1\n", "repeat": True, "delay_per_token": 0.05}
+SLOWLY = {"text": GOOD, "delay_per_token": 0.2}
+WORDS = STUB.replace("    ...\n", GOOD)
+
+
+@pytest.fixture
+def start(editor_home, private_home, tmp_path: Path) -> Callable[..., tuple[Emacs, Path]]:
+    """Makes an Emacs, and says where its client will tell what it can."""
+
+    def make(environment: dict[str, str]) -> tuple[Emacs, Path]:
+        home = editor_home("emacs")
+        variables = server_environment(private_home) | environment
+        recorded = record(variables, tmp_path, SERVER)
+        variables["PATH"] += f":{home / 'python' / 'bin'}"
+        return Emacs(home, tmp_path, variables), recorded
+
+    return make
+
+
+EGLOT = """
+(require 'eglot)
+(setq eglot-sync-connect 100 eglot-connect-timeout 100 eglot-events-buffer-config '(:size 0))
+(setq driver-mode-line (lambda () (and (eglot-managed-p) (format-reporters))))
+(defun format-reporters ()
+  (let (lines)
+    (maphash (lambda (_ reporter) (push (format "%s" (cddr reporter)) lines))
+             (eglot--progress-reporters (eglot-current-server)))
+    (and lines (string-join lines " "))))
+"""
+
+
+def test_eglot_with_greenfinch_as_its_server(start, project: Path, script) -> None:
+    emacs, recorded = start(script(FOREVER, SLOWLY, SLOWLY))
+    notes = emacs.run(
+        project,
+        EGLOT
+        + """
+        (setq eglot-server-programs '((python-mode . ("greenfinch" "serve"))))
+        (driver-open "words.py")
+        (call-interactively #'eglot)
+        (driver-at "slugify")
+        (driver-choose "Generate")
+        (call-interactively #'eglot-code-actions)
+        (driver-wait "candidates" (lambda () (seq-find (lambda (line) (string-match-p "tried" line)) driver-lines)))
+        (driver-choose "Cancel: slugify")
+        (call-interactively #'eglot-code-actions)
+        (driver-wait "the end" (lambda () (string-match-p "cancelled" (or (format-reporters) ""))))
+        (driver-note 'cancelled (driver-text))
+        (driver-choose "Generate")
+        (call-interactively #'eglot-code-actions)
+        (driver-changed-from (driver-text))
+        (driver-note 'after (driver-text))
+        (driver-said "2/2 tests pass")
+        (driver-undo)
+        (driver-note 'undone (driver-text))
+        """,
+        recipe="rass",
+    )
+    assert notes["cancelled"] == STUB and notes["after"] == WORDS and notes["undone"] == STUB
+    assert any(re.search(r"\d/8 tried", line) for line in notes["lines"])
+    assert is_as_recorded("eglot", recorded)
+
+
+def test_eglot_with_the_users_server_and_greenfinch_behind_a_multiplexer(start, project: Path, script) -> None:
+    emacs, _ = start(script(SLOWLY))
+    notes = emacs.run(
+        project,
+        EGLOT
+        + """
+        (driver-open "words.py")
+        (call-interactively #'eglot)
+        (driver-at "def done")
+        (let ((symbols (jsonrpc-request (eglot-current-server) :textDocument/documentSymbol
+                                        (list :textDocument (eglot--TextDocumentIdentifier)) :timeout 60)))
+          (driver-note 'symbols (vconcat (seq-map (lambda (symbol) (plist-get symbol :name)) symbols))))
+        (driver-at "slugify")
+        (driver-choose "Generate")
+        (call-interactively #'eglot-code-actions)
+        (driver-changed-from (driver-text))
+        (driver-note 'after (driver-text))
+        (driver-said "2/2 tests pass")
+        """,
+        recipe="rass",
+    )
+    assert "done" in notes["symbols"]  # pylsp's answer
+    assert notes["after"] == WORDS
+    assert any("tried" in line for line in notes["lines"])
+
+
+def test_lsp_mode_with_greenfinch_as_an_add_on_beside_pylsp(start, project: Path, script) -> None:
+    emacs, recorded = start(script(FOREVER, GOOD, GOOD))
+    names = ("lsp-mode", "dash", "f", "ht", "spinner", "markdown-mode", "lv", "s")
+    packages = [argument for name in names for argument in emacs.package(name)]
+    notes = emacs.run(
+        project,
+        """
+        (setq lsp-auto-guess-root t lsp-enable-suggest-server-download nil lsp-enable-snippet nil
+              lsp-headerline-breadcrumb-enable nil lsp-modeline-code-actions-enable nil lsp-enable-file-watchers nil
+              lsp-restart 'ignore lsp-response-timeout 60 lsp-warn-no-matched-clients nil)
+        (require 'lsp-mode)
+        (require 'lsp-pylsp)
+        (defvar kinds nil)
+        (dolist (handler '(lsp-on-progress-modeline lsp-on-progress-legacy))
+          (advice-add handler :before
+                      (lambda (_ params)
+                        (push (format "%s" (or (lsp-get (lsp-get params :value) :message) "")) driver-lines))))
+        (driver-open "words.py")
+        (lsp)
+        (driver-wait "both servers"
+                     (lambda () (= 2 (seq-count (lambda (each) (eq 'initialized (lsp--workspace-status each)))
+                                                (lsp-workspaces)))))
+        (driver-note 'servers (vconcat (sort (mapcar (lambda (each) (symbol-name (lsp--workspace-server-id each)))
+                                                     (lsp-workspaces)))))
+        (driver-at "slugify")
+        (driver-choose "Generate")
+        (call-interactively #'lsp-execute-code-action)
+        (driver-wait "candidates" (lambda () (seq-find (lambda (line) (string-match-p "tried" line)) driver-lines)))
+        (driver-choose "Cancel: slugify")
+        (call-interactively #'lsp-execute-code-action)
+        (driver-wait "the end" (lambda () (member "cancelled" driver-lines)))
+        (driver-note 'cancelled (driver-text))
+        (driver-choose "Generate")
+        (call-interactively #'lsp-execute-code-action)
+        (driver-changed-from (driver-text))
+        (driver-note 'after (driver-text))
+        (driver-said "2/2 tests pass")
+        (driver-undo)
+        (driver-note 'undone (driver-text))
+        """,
+        *packages,
+        recipe="lsp-mode",
+    )
+    assert notes["servers"] == ["greenfinch", "pylsp"]
+    assert notes["cancelled"] == STUB and notes["after"] == WORDS and notes["undone"] == STUB
+    assert passes_tests(project, {"words.py": notes["after"]}, "-k", "slugify or done")
+    assert is_as_recorded("lsp-mode", recorded)
