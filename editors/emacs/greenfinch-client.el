@@ -74,7 +74,7 @@ Without one signal an error that tells how to install it."
                (found (or (executable-find program)
                           (and (equal program "greenfinch") (file-executable-p private) private))))
     (unless found
-      (user-error "The server is not installed (no %s on the search path).  Install it with:  %s"
+      (user-error "The server is not installed (no %s on the search path).  M-x greenfinch-install, or:  %s"
                   program (greenfinch-install-command)))
     (cons found arguments)))
 

@@ -18,6 +18,7 @@
 
 ;;; Code:
 
+(require 'compile)
 (require 'easymenu)
 (require 'greenfinch-client)
 (require 'greenfinch-documents)
@@ -87,6 +88,7 @@
     ["Show last run" greenfinch-show-last-run]
     ["Pull model" greenfinch-pull-model]
     ["Doctor" greenfinch-doctor]
+    ["Install server" greenfinch-install]
     ["Restart server" greenfinch-restart]
     ["Settings" (customize-group 'greenfinch)])
   "The menu.")
@@ -245,6 +247,14 @@ definitions all of the file."
   (interactive)
   (greenfinch--command "greenfinch.doctor"
                        (lambda () (and buffer-file-name (list :uri (greenfinch-documents-uri))))))
+
+;;;###autoload
+(defun greenfinch-install ()
+  "Install the server into an environment of its own, as a compilation."
+  (interactive)
+  (let ((default-directory "~/")
+        (command (greenfinch-install-command)))
+    (compilation-start command nil (lambda (_mode) "*greenfinch install*"))))
 
 ;;;###autoload
 (defun greenfinch-restart ()

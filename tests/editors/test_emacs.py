@@ -279,6 +279,8 @@ def test_beside_eglot_and_its_python_server_in_the_same_buffer(start, project: P
     assert notes["after"] == STUB.replace("    ...\n", GOOD) and notes["undone"] == STUB
 
 
+@pytest.mark.model
+@pytest.mark.usefixtures("small_model")
 def test_the_real_model(start, project: Path) -> None:
     (project / "words.py").write_text("def double(number):\n    ...\n")
     (project / "test_words.py").write_text(
@@ -287,7 +289,7 @@ def test_the_real_model(start, project: Path) -> None:
     notes = start({}).run(
         project,
         """
-        (setq greenfinch-model "qwen2.5-coder-0.5b")
+        (setq greenfinch-model "qwen2.5-coder-0.5b" greenfinch-host-idle-minutes 0.1)
         (driver-open "words.py")
         (driver-at "...")
         (let ((before (driver-text)))
@@ -318,7 +320,7 @@ def test_a_server_that_is_not_installed_is_asked_for_with_the_one_command_that_i
         (driver-note 'found (condition-case nil (greenfinch-client-command) (user-error nil)))
         """
     notes = emacs.run(project, steps)
-    said, _, command = notes["said"].partition("Install it with:  ")
+    said, _, command = notes["said"].partition("M-x greenfinch-install, or:  ")
     assert said.startswith("The server is not installed") and notes["found"] is None
     assert command == emacs.install_command() and "\n" not in command
 

@@ -208,12 +208,15 @@ def test_a_target_behind_emoji_and_cjk_text(start: Start, project: Path, script)
     assert passes_tests(project, {"words.py": after}, "-k", "slugify or done")
 
 
+@pytest.mark.model
+@pytest.mark.usefixtures("small_model")
 def test_the_real_model(start: Start, project: Path) -> None:
     (project / "words.py").write_text("def double(number):\n    ...\n")
     (project / "test_words.py").write_text(
         "from words import double\n\n\ndef test_double():\n    assert double(4) == 8\n    assert double(0) == 0\n"
     )
-    with start("words.py", {"GREENFINCH_MODEL": "qwen2.5-coder-0.5b"}) as helix:
+    environment = {"GREENFINCH_MODEL": "qwen2.5-coder-0.5b", "GREENFINCH_HOST_IDLE_MINUTES": "0.1"}
+    with start("words.py", environment) as helix:
         helix.choose(GENERATE, 1)
         helix.wait(r"double: 1/1 tests? pass", 200)
         after = helix.text()
