@@ -64,6 +64,11 @@ class Client:
         return bool(self.can("text_document.code_action.disabled_support"))
 
     @property
+    def shows_documents(self) -> bool:
+        """Whether it opens documents for a server.  Helix does, and does not say so."""
+        return bool(self.can("window.show_document.support")) or self.name.lower().startswith("helix")
+
+    @property
     def takes_document_changes(self) -> bool:
         """Whether edits can carry the version they are for.
 
@@ -111,7 +116,7 @@ class Client:
 
     async def show(self, uri: str, *, take_focus: bool) -> bool:
         """Open a document in the editor; whether it did."""
-        if not self.can("window.show_document.support"):
+        if not self.shows_documents:
             return False
         params = types.ShowDocumentParams(uri, take_focus=take_focus)
         try:

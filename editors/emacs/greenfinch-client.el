@@ -32,6 +32,7 @@ installs is used."
    (ready :initform nil :accessor greenfinch-client--ready)
    (waiting :initform nil :accessor greenfinch-client--waiting
             :documentation "Functions to call once the server is ready.")
+   (told :initform nil :accessor greenfinch-client--told :documentation "The settings that the server knows.")
    (ending :initform nil :accessor greenfinch-client--ending)
    (progress :initform nil :accessor greenfinch-client-progress
              :documentation "What runs: an alist of token to (TITLE . LINE), the latest first."))
@@ -106,6 +107,7 @@ then has the texts of the project's buffers."
          (call (lambda ()
                  (when (buffer-live-p buffer)
                    (with-current-buffer buffer
+                     (greenfinch-client--tell-settings connection)
                      (greenfinch-client-sync-all connection)
                      (funcall function connection))))))
     (if (greenfinch-client--ready connection)
@@ -146,7 +148,6 @@ then has the texts of the project's buffers."
       :clientInfo (:name "Emacs (greenfinch.el)" :version ,emacs-version)
       :rootUri ,uri
       :workspaceFolders [(:uri ,uri :name ,(file-name-nondirectory (directory-file-name root)))]
-      :initializationOptions ,(greenfinch-client--settings)
       :capabilities
       (:general (:positionEncodings ["utf-32"])
        :workspace (:applyEdit t :configuration t :workspaceFolders t :codeLens (:refreshSupport t) :workspaceEdit (:documentChanges t :changeAnnotationSupport (:groupsOnLabel :json-false)))
@@ -226,21 +227,25 @@ Call FUNCTION with its answer."
                                     ('boolean (if value t :json-false))
                                     (_ value))
                            ,@settings)))))
-    (or settings (make-hash-table))))
+    settings))
+
+(defun greenfinch-client--object (plist)
+  "PLIST as a JSON object, also where it is empty."
+  (or plist (make-hash-table)))
+
+(defun greenfinch-client--tell-settings (connection)
+  "Tell CONNECTION's server the settings, if they are not as it knows them."
+  (let ((settings (greenfinch-client--settings)))
+    (unless (equal settings (greenfinch-client--told connection))
+      (setf (greenfinch-client--told connection) settings)
+      (jsonrpc-notify connection :workspace/didChangeConfiguration
+                      `(:settings (:greenfinch ,(greenfinch-client--object settings)))))))
 
 (defun greenfinch-client--python ()
   "The interpreter of python.el in the current buffer's project."
   (if (bound-and-true-p python-shell-virtualenv-root)
       (list :defaultInterpreterPath (expand-file-name "bin/python" python-shell-virtualenv-root))
     (make-hash-table)))
-
-(defun greenfinch-client-settings-changed ()
-  "Tell all servers that settings have changed."
-  (interactive)
-  (dolist (connection (greenfinch-client-all))
-    (when (greenfinch-client--ready connection)
-      (jsonrpc-notify connection :workspace/didChangeConfiguration
-                      `(:settings (:greenfinch ,(greenfinch-client--settings)))))))
 
 ;;; What the server says and asks
 
@@ -280,7 +285,7 @@ Call FUNCTION with its answer."
      (with-current-buffer (greenfinch-client--buffer connection)
        (vconcat (seq-map (lambda (item)
                            (pcase (plist-get item :section)
-                             ("greenfinch" (greenfinch-client--settings))
+                             ("greenfinch" (greenfinch-client--object (greenfinch-client--settings)))
                              ("python" (greenfinch-client--python))))
                          (plist-get params :items)))))
     ('window/showDocument

@@ -14,20 +14,20 @@
 (require 'greenfinch-documents)
 (require 'greenfinch-settings)
 
-(defvar-local greenfinch-lens--tick nil
-  "State of the text for which lenses were asked.")
+(defvar-local greenfinch-lens--asked nil
+  "The latest question for lenses: a list of the text's state; nil for none.")
 
 (defun greenfinch-lens-clear ()
   "Take the current buffer's lenses away."
-  (setq greenfinch-lens--tick nil)
+  (setq greenfinch-lens--asked nil)
   (remove-overlays nil nil 'category 'greenfinch-lens))
 
 (defun greenfinch-lens-update ()
   "Bring the current buffer's lenses up to date, if they are wanted."
   (cond
-   ((not greenfinch-code-lens) (when greenfinch-lens--tick (greenfinch-lens-clear)))
-   ((not (eql greenfinch-lens--tick (buffer-chars-modified-tick)))
-    (setq greenfinch-lens--tick (buffer-chars-modified-tick))
+   ((not greenfinch-code-lens) (when greenfinch-lens--asked (greenfinch-lens-clear)))
+   ((not (eql (car greenfinch-lens--asked) (buffer-chars-modified-tick)))
+    (setq greenfinch-lens--asked (list (buffer-chars-modified-tick)))
     (greenfinch-client-call
      (lambda (connection)
        (greenfinch-lens--request connection :textDocument/codeLens
@@ -36,15 +36,16 @@
 
 (defun greenfinch-lens--request (connection method params function)
   "Ask CONNECTION's server for METHOD with PARAMS.
-FUNCTION gets the answer, unless the buffer has changed meanwhile."
+FUNCTION gets the answer, unless the buffer has changed or was asked for
+anew meanwhile."
   (let ((buffer (current-buffer))
-        (tick greenfinch-lens--tick))
+        (asked greenfinch-lens--asked))
     (jsonrpc-async-request
      connection method params
      :success-fn (lambda (answer)
                    (when (buffer-live-p buffer)
                      (with-current-buffer buffer
-                       (when (eql tick (buffer-chars-modified-tick))
+                       (when (and (eq asked greenfinch-lens--asked) (eql (car asked) (buffer-chars-modified-tick)))
                          (funcall function answer)))))
      :error-fn #'ignore)))
 

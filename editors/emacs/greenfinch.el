@@ -140,7 +140,7 @@
     (dolist (buffer (buffer-list))
       (with-current-buffer buffer
         (when greenfinch-mode
-          (setq greenfinch-lens--tick nil))))
+          (setq greenfinch-lens--asked nil))))
     (greenfinch--lenses)))
 (add-hook 'greenfinch-client-hook #'greenfinch--watch)
 
@@ -253,6 +253,7 @@ definitions all of the file."
   "Install the server into an environment of its own, as a compilation."
   (interactive)
   (let ((default-directory "~/")
+        (process-connection-type nil)     ; no terminal: plain lines
         (command (greenfinch-install-command)))
     (compilation-start command nil (lambda (_mode) "*greenfinch install*"))))
 

@@ -253,7 +253,7 @@ def test_beside_eglot_and_its_python_server_in_the_same_buffer(start, project: P
         project,
         f"""
         (require 'eglot)
-        (setq eglot-sync-connect 60)
+        (setq eglot-sync-connect t)
         (add-to-list 'eglot-server-programs '(python-base-mode . ("{pylsp}")))
         (driver-open "words.py")
         (call-interactively #'eglot)
