@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings Emacs 30.1 without a window system, lsp-mode 9 and package-lint, all of them Debian's, and two Python servers
-# that share a buffer with Greenfinch's into a cache folder: emacs/ under $GREENFINCH_EDITORS.  Nothing is installed on
+# Brings Emacs 30.1 without a window system, lsp-mode 9 and package-lint, all of them Debian's, and a Python server
+# that shares a buffer with Greenfinch's, into a cache folder: emacs/ under $GREENFINCH_EDITORS.  Nothing is installed on
 # the machine.  Run again, it finds what is there.
 # sources: apt pip
 set -euo pipefail
@@ -32,7 +32,7 @@ chmod +x "$home/bin/emacs"
 "$home/bin/emacs" --batch -Q --eval '(princ (format "Emacs %s\n" emacs-version))'
 
 python3 -m venv "$home/python"
-"$home/python/bin/pip" install --quiet --disable-pip-version-check python-lsp-server rassumfrassum
+"$home/python/bin/pip" install --quiet --disable-pip-version-check python-lsp-server
 if ! command -v tmux >/dev/null; then
   needs=all unpack "$home/root" bookworm tmux
   printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$home/root/usr/lib/$(uname -m)-linux-gnu" \

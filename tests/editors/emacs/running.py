@@ -51,7 +51,14 @@ class Emacs:
         command = [self.command, "--batch", "-Q", *arguments, "-l", str(HERE / "driver.el")]
         command += ["-l", str(self.init_file(recipe)), "--eval", f'(driver-run "{file}")']
         done = subprocess.run(
-            command, cwd=root, env=self._environment, capture_output=True, text=True, timeout=200, check=False
+            command,
+            cwd=root,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
         )
         result = self._scratch / "result.json"
         assert result.is_file(), done.stderr[-4000:]
