@@ -264,8 +264,10 @@ Call FUNCTION with its answer."
                    (greenfinch-client-progress connection)))
     ("report" (when-let ((entry (assoc token (greenfinch-client-progress connection))))
                 (setf (caddr entry) (plist-get value :message))))
-    ("end" (setf (greenfinch-client-progress connection)
-                 (assoc-delete-all token (greenfinch-client-progress connection)))))
+    ("end" (when (equal (plist-get value :message) "cancelled") ; of any other end the server tells itself
+             (message "%s: cancelled" (cadr (assoc token (greenfinch-client-progress connection)))))
+     (setf (greenfinch-client-progress connection)
+           (assoc-delete-all token (greenfinch-client-progress connection)))))
   (force-mode-line-update t))
 
 (defun greenfinch-client--log (text)
@@ -317,6 +319,9 @@ Call FUNCTION with its answer."
   (let ((buffer (find-file-noselect file t)))
     (with-current-buffer buffer
       (unless (verify-visited-file-modtime) (revert-buffer t t))
+      (when (eq major-mode 'fundamental-mode) ; no mode for Markdown is installed
+        (text-mode))
+      (visual-line-mode)
       (view-mode))
     (if take-focus (pop-to-buffer buffer) (display-buffer buffer))))
 
