@@ -65,7 +65,7 @@ def test_an_action_becomes_a_verified_edit_in_one_undo_step(
 ) -> None:
     environment = {"PATH": f"{Path(SERVER).parent}{os.pathsep}{os.environ['PATH']}"}
     record(environment, tmp_path, SERVER)
-    found = drive("implement", script({"text": GOOD, "delay_per_token": 0.2}) | environment)
+    found = drive("implement", script({"text": GOOD, "delay_per_token": 0.2}) | environment, FORCE="1")
     assert found["titles"] == [GENERATE]
     assert found["undone"] and found["redone"] and found["modified"]
     assert found["after"] == STUB.replace("    ...\n", GOOD)

@@ -261,9 +261,9 @@ vim.schedule(function()
   local ok, problem = xpcall(scenarios[scenario], debug.traceback)
   found.problem = not ok and problem or nil
   if client() then
-    client():stop()
+    client():stop(vim.env.FORCE ~= nil)
   end
-  vim.wait(5000, function()
+  vim.wait(20000, function()
     return client() == nil
   end, 20)
   found.server_ended = client() == nil
