@@ -106,3 +106,6 @@
 ---Currency of that price.
 ---Default: `EUR`.
 ---@field currency? string
+---Megabytes that the records of all runs may take together; the oldest make room.
+---Default: `200.0`.
+---@field records_mb? number
