@@ -252,6 +252,9 @@ class Verifier:
             stubs=list(stubs), stop_at_first_failure=False,
         )  # fmt: skip
         python = self.interpreter
+        # A project that is installed as editable is no package here: each file that an editor saves would change it.
+        own = {p for p in python.import_paths if p.is_relative_to(self.root) and "site-packages" not in p.parts}
+        packages = (python.path, *(path for path in python.import_paths if path not in own))
         running.warming.start(
             Basis(
                 command=command,
@@ -259,7 +262,7 @@ class Verifier:
                 judged=lambda told, ended: verdict(judge, told, ended, decided_by=""),
                 modules=baseline.modules,
                 files=[self._open.place(file) for file in judge.files],
-                packages=(python.path, *python.import_paths),
+                packages=packages,
             )
         )
 

@@ -13,6 +13,7 @@ from textwrap import dedent
 import anyio
 import psutil
 import pytest
+from attrs import evolve
 from test_ordinary_user import NOBODY, python_for_everybody
 
 from engine.verification.verifier import reach_statement
@@ -255,6 +256,18 @@ async def test_a_changed_configuration_gets_a_new_server(work, warmed):
         assert await verifier.warmed() == ""
         assert verifier._running.warming._server is not before
         assert (await warm(work, verifier, found, text)).passed
+
+
+async def test_a_new_file_of_an_editable_project_replaces_no_server(work, opened):
+    async with opened(work) as verifier:
+        verifier.interpreter = evolve(
+            verifier.interpreter, import_paths=(*verifier.interpreter.import_paths, work.root)
+        )
+        found = await work.baseline(verifier, "lib.py", ["double"])
+        verifier.keep_warm(found, {work.root / "lib.py": probed(STUB)}, targets=["double"], stubs=["double"])
+        assert await verifier.warmed() == ""
+        work.write("notes.txt", "saved by an editor")
+        assert (await warm(work, verifier, found, body("return number * 2"))).passed
 
 
 async def test_unsaved_tests_and_configuration_are_what_counts(work, warmed):
