@@ -37,6 +37,7 @@ TITLES: dict[TargetKind, str] = {
     "class": "Implement all stubs in this class",
     "module": "Implement all stubs in this file",
 }
+FIX = "Fix until the tests pass"  # what a function with a body is offered
 _LOOK_SECONDS = 1.0
 _DEFINITION = re.compile(r"\s*(?:async\s+def|def|class)\b")
 
@@ -124,13 +125,19 @@ class Actions:
         return line < len(lines) and _DEFINITION.match(lines[line]) is not None
 
     async def _at(self, place: Place) -> list[Offered]:
-        title = TITLES[place.target.kind]
+        is_body = place.target.kind in ("function", "method") and not place.target.is_stub
+        title = FIX if is_body else TITLES[place.target.kind]
         if (job := self._server.jobs.running(place.key)) is not None:
             return [Offered(f"Cancel: {job.label}", REWRITE, "greenfinch.cancel", {"job": job.id})]
         offered = []
         if (offer := self._server.worker.offers.get(place.key)) is not None:
             again = f"Verify and apply again: {offer.proof}"
             offered.append(Offered(again, REWRITE, "greenfinch.reapply", place.argument, preferred=True))
+        offered += [
+            Offered(f"Write the test: {line}", REWRITE, "greenfinch.answer", {**place.argument, "index": index})
+            for index, line in enumerate(self._server.worker.answers_at(place))
+            if line
+        ]
         if not self._server.settings.trusted:
             return [Offered(title, REWRITE, disabled=UNTRUSTED)]
         reason = await self._no_tests(place)

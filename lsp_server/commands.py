@@ -44,6 +44,16 @@ def _register_runs(server: GreenfinchServer) -> None:
     async def reapply(*arguments: Any) -> Answer:
         return await start(server.worker.reapply, arguments)
 
+    @server.command("greenfinch.answer")
+    async def answer(*arguments: Any) -> Answer:
+        index = _given(arguments).get("index")
+        try:
+            place = await server.targets.certain(places.from_arguments(server.documents, arguments))
+            server.worker.answer(place, index if isinstance(index, int) else 0)
+        except GreenfinchError as error:
+            return _refused(server, error)
+        return {}
+
     @server.command("greenfinch.cancel")
     async def cancel(*arguments: Any) -> Answer:
         given = _given(arguments)

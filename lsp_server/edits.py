@@ -52,6 +52,14 @@ async def apply(client: Client, document: Document, outcome: Outcome, *, confirm
     return await client.apply(params, asks=confirm and client.takes_annotations)
 
 
+async def apply_answer(client: Client, document: Document, edit: TextEdit, label: str) -> Applied:
+    """Put a test into its file, in one edit; nothing of it needs a proof, since it asks for one."""
+    changes = protocol_edits(document.source, (edit,), document.position_codec.encoding)
+    return await client.apply(
+        types.ApplyWorkspaceEditParams(workspace_edit(document, changes, label, client), label=label)
+    )
+
+
 def _same_text(one: str, other: str) -> bool:
     """Equal but for the form of line ends, which positions in lines and columns do not depend on."""
     return one == other or one.replace("\r\n", "\n") == other.replace("\r\n", "\n")

@@ -15,7 +15,7 @@ from pygls.uris import from_fs_path
 
 from engine.config import SANDBOX_LEVELS
 from engine.errors import GenerationError, StaleTargetError
-from engine.events import Event, JudgeFound, ModelReady, Outcome
+from engine.events import Event, JudgeFound, ModelReady, OpenQuestion, Outcome
 from engine.languages.base import Solution
 from lsp_server import edits, reports
 from lsp_server.client import Applied
@@ -47,12 +47,14 @@ class Worker:
 
     Attributes:
         offers: by the key of their place.
+        questions: what the tests of a winner leave open, by the key of its place.
     """
 
     def __init__(self, server: GreenfinchServer) -> None:
         self._server = server
         self._client = server.client
         self.offers: dict[Hashable, Offer] = {}
+        self.questions: dict[Hashable, OpenQuestion] = {}
 
     def implement(self, place: Place) -> Job:
         """Start implementing a target.
@@ -72,6 +74,38 @@ class Worker:
         if offer is None:
             raise JobRefusedError(f"No verified implementation of {place.label} waits to be applied.")
         return self._start(place, lambda engine, request: engine.reapply(request, offer.solution))
+
+    def answers_at(self, place: Place) -> tuple[str, ...]:
+        """A line for each answer to the question that is open there; empty where no test can be written for it."""
+        question = self.questions.get(place.key)
+        if question is None:
+            return ()
+        from engine.answer import titles
+
+        return titles(question)
+
+    def answer(self, place: Place, index: int) -> None:
+        """Write an answer to the open question into the tests, as one edit of their file or its buffer.
+
+        Raises:
+            GreenfinchError: no question is open there, or no test can be written for this answer.
+        """
+        from engine.answer import answer_edit
+
+        question = self.questions.get(place.key)
+        if question is None:
+            raise JobRefusedError(f"The tests of {place.label} leave no question open that is known here.")
+        document = self._server.documents.get_text_document(from_fs_path(question.test_file) or "")
+        edit = answer_edit(question, index, document.source)
+        del self.questions[place.key]
+
+        async def apply() -> None:
+            applied = await edits.apply_answer(self._client, document, edit, f"A test for {question.call}")
+            if not applied.ok:
+                self.questions[place.key] = question
+                self._client.tell(f"The test was not written: {applied.reason}.", MessageType.Warning)
+
+        self._server.jobs.background(apply)
 
     def _start(
         self, place: Place, stream: Callable[[Engine, ImplementRequest], Stream], *, samples: bool = False
@@ -95,6 +129,9 @@ class Worker:
             return
         if outcome.passed:
             job.account = story.account(outcome)
+            self.questions.pop(place.key, None)
+            if outcome.open_question is not None:
+                self.questions[place.key] = outcome.open_question
             await self._apply(job, place, outcome)
         else:
             self._report(job, place, outcome, story)

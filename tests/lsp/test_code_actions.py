@@ -43,7 +43,7 @@ async def test_an_editor_with_one_plain_menu_gets_each_title_once(project: Path,
 async def test_a_function_with_a_body_is_offered_as_refactoring_only(project: Path, script) -> None:
     async with editor(project, environment=script("")) as window:
         uri = window.open("words.py")
-        assert _titles(await window.actions(uri, "def done")) == [(GENERATE, REWRITE)]
+        assert _titles(await window.actions(uri, "def done")) == [("Fix until the tests pass", REWRITE)]
 
 
 async def test_only_the_kinds_asked_for_are_listed(project: Path, script) -> None:
