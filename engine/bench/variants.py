@@ -19,7 +19,7 @@ import attrs
 import cattrs
 from attrs import define, field, frozen
 
-from engine.bench import kinds as processes
+from engine.bench import raw as raw_speed
 from engine.bench.pool import RecordedRun
 from engine.bench.problems import Problem
 from engine.bench.runner import Result, run_problems
@@ -31,7 +31,7 @@ from engine.models.store import ModelFile
 STAGES = ("make", "speed", "perplexity", "solves")
 TEXT = Path(textwrap.__file__)
 """What perplexity is measured on, unless another text is named: a module of Python's own library."""
-_TOKENS = 48
+_CONTEXT, _PROMPT, _TOKENS = 1024, 128, 24
 _SEED = 0
 
 Say = Callable[[str], None]
@@ -113,19 +113,18 @@ class Bench:
             variant.size = path.stat().st_size
         self._keep()
 
-    async def speed(self, sizes: Sequence[int], rounds: int) -> None:
-        """Stage `speed`: decoding alone, llama.cpp without a host (see `engine.bench.bare`)."""
-        lacking = [v for v in self.variants if any(len(v.tokens_per_second.get(str(n), ())) < rounds for n in sizes)]
-        for turn in range(rounds if lacking else 0):
+    def speed(self, n: int, rounds: int) -> None:
+        """Stage `speed`: decoding alone, one candidate and `n` at once, llama.cpp without a host."""
+        for turn in range(rounds):
+            lacking = [v for v in self.variants if len(v.tokens_per_second.get(str(n), ())) <= turn]
             for variant in lacking if turn % 2 else reversed(lacking):
                 self._say(f"speed of {variant.recipe.name}, round {turn + 1} of {rounds}")
-                of = ModelFile(self.path(variant), variant.recipe.name, None)
-                async with processes.child("loop", of, self._threads) as process:
-                    await process.run(1, 4)
-                    for n in sizes:
-                        timed = await process.run(n, _TOKENS)
-                        variant.tokens_per_second.setdefault(str(n), []).append(round(timed.rate, 2))
-        self._keep()
+                raw = raw_speed.measure(
+                    self.path(variant), context=_CONTEXT, n=n, threads=self._threads, prompt=_PROMPT, tokens=_TOKENS
+                )
+                for at_once, rate in ((1, raw.decode_rate), (n, raw.decode_rate_n)):
+                    variant.tokens_per_second.setdefault(str(at_once), []).append(round(rate, 2))
+                self._keep()
 
     def perplexity(self, text: Path, windows: int) -> None:
         """Stage `perplexity`."""

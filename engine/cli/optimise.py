@@ -20,7 +20,8 @@ PRUNINGS = "2,4"
 @click.option("--types", "kinds", default=KINDS, show_default=True, help="Quantizations to make, with commas.")
 @click.option("--prune", "prunings", default=PRUNINGS, show_default=True,
               help="How many layers to leave out, with commas: one variant each.")  # fmt: skip
-@click.option("--n", "sizes", default="1,4", show_default=True, help="Candidates decoded at once, with commas.")
+@click.option("--n", "at_once", type=click.IntRange(2, 32), default=4, show_default=True,
+              help="Candidates decoded at once, besides one alone.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Of the speed measurement.")
 @click.option("--text", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Text for the perplexity; by default a module of Python's own library.")  # fmt: skip
@@ -38,7 +39,7 @@ PRUNINGS = "2,4"
               help="Folder for the files and figures; what it already holds is not done again.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a variant.")
 def optimise(
-    name: str, kinds: str, prunings: str, sizes: str, rounds: int, text: Path | None, windows: int,
+    name: str, kinds: str, prunings: str, at_once: int, rounds: int, text: Path | None, windows: int,
     problems: Path | None, limit: int | None, seconds: float | None, candidates: int | None, strategy: str | None,
     stages: tuple[str, ...],
     out: Path, as_json: bool,
@@ -58,7 +59,6 @@ def optimise(
     settings = Settings.load().updated(options, source="command line")
     model = store.resolve(name)
     threads = settings.threads or usable_cores()
-    numbers = [int(n) for n in sizes.split(",")]
     wanted = recipes(model.path, [k for k in kinds.split(",") if k], [int(n) for n in prunings.split(",") if n])
     bench = Bench(model, out, wanted, threads=threads, say=lambda line: click.echo(line, err=True))
     chosen = load_problems(problems)[:limit] if problems else []
@@ -66,7 +66,7 @@ def optimise(
     if "make" in wanted_stages:
         bench.make()
     if "speed" in wanted_stages:
-        anyio.run(bench.speed, numbers, rounds)
+        bench.speed(at_once, rounds)
     if "perplexity" in wanted_stages:
         bench.perplexity(text or TEXT, windows)
     if "solves" in wanted_stages and chosen:
@@ -74,7 +74,7 @@ def optimise(
     if as_json:
         for row in summary(bench.variants):
             click.echo(json.dumps(row))
-    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {sizes} --out OUT"
+    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {at_once} --out OUT"
     set_name = problems.name.split(".")[0] if problems else ""
     if problems:
         command += f" --problems {set_name} --limit {len(chosen)} --seconds {settings.budget_seconds:g}"
@@ -85,7 +85,7 @@ def optimise(
         command=command,
     )  # fmt: skip
     (out / "report.md").write_text(report, "utf-8")
-    if all(variant.perplexity is not None and variant.rate(numbers[0]) for variant in bench.variants):
-        plot(bench.variants, out / "plot.svg", numbers[0])
+    if all(variant.perplexity is not None and variant.rate(1) for variant in bench.variants):
+        plot(bench.variants, out / "plot.svg", 1)
     if not as_json:
         click.echo(report, nl=False)

@@ -122,7 +122,7 @@ def _candidates(story: Story) -> Iterator[str]:
     for told in story.candidates:
         score = f"{told.tests_passed}/{told.tests_total} tests" if told.tests_total else told.status
         kind = {"passed": "ok", "failed": "no"}.get(told.status, "na")
-        name = f"<b>{told.number}</b> {escape(told.how)}, {told.tokens} tokens"
+        name = f"<b>{told.number}</b> {escape(told.how)}" + (f", {told.tokens} tokens" if told.tokens else "")
         reason = f' <span class="reason">{escape(told.reason)}</span>' if told.reason else ""
         is_open = " open" if told.number == story.winner and len(story.candidates) == 1 else ""
         yield f'<details{is_open}><summary>{name} · <span class="{kind}">{escape(score)}</span>{reason}</summary>'
@@ -155,12 +155,12 @@ def _energy(story: Story) -> Iterator[str]:
     words = ", ".join(f"{phase} {wh:.3g} Wh ({wh / whole:.0%})" for phase, wh in known.items())
     rest = whole - sum(known.values())
     waiting = f", waiting {rest:.3g} Wh" if rest > whole / 100 else ""
-    yield f"<p>{escape(words + waiting)}; {story.energy_wh:.3g} Wh in all, <b>{escape(story.energy_label)}</b>"
+    said = f"<p>{escape(words + waiting)}; {story.energy_wh:.3g} Wh in all, <b>{escape(story.energy_label)}</b>"
     if story.energy_label == "estimated":
-        yield f" from CPU time at {float(story.settings.get('cpu_watts') or 0):g} W a busy core"
+        said += f" from CPU time at {float(story.settings.get('cpu_watts') or 0):g} W a busy core"
     if story.cost is not None:
-        yield f" · {story.cost:.2g} {escape(story.currency)} at {story.settings.get('price_per_kwh')} a kWh"
-    yield ".</p>"
+        said += f" · {story.cost:.2g} {escape(story.currency)} at {story.settings.get('price_per_kwh')} a kWh"
+    yield f"{said}.</p>"
 
 
 def _setup(story: Story) -> Iterator[str]:
