@@ -14,7 +14,7 @@ import click
 from engine.config import Settings
 from engine.errors import ConfigError
 from engine.models import catalogue, store
-from engine.models.fit import PROMPT_TOKENS, Plan, plan, plans
+from engine.models.fit import PROMPT_TOKENS, Plan, plan, plans, resident_bytes
 from engine.models.shape import KV_BITS, Shape
 
 if TYPE_CHECKING:
@@ -127,8 +127,10 @@ def _measured(rows: Sequence[Plan], found: Hardware, settings: Settings, rounds:
             continue
         path = store.find(row.model).path
         click.echo(f"measuring {row.model} ...", err=True)
+        shape = Shape.of_header(read_header(path))
+        resident = resident_bytes(shape, row.context, row.sequences) / 1e6
         exact = plan(
-            row.model, Shape.of_header(read_header(path)), found, context=row.context, sequences=row.sequences,
+            row.model, shape, found, context=row.context, sequences=row.sequences,
             kv="f16", present=True,
         )  # fmt: skip
         raws = [
@@ -141,7 +143,7 @@ def _measured(rows: Sequence[Plan], found: Hardware, settings: Settings, rounds:
             f"decode tokens/s, {row.sequences} at once": (
                 exact.decode_rate_n, statistics.median(raw.decode_rate_n for raw in raws)
             ),
-            "peak resident MB": (exact.ram / 1e6, statistics.median(raw.resident for raw in raws) / 1e6),
+            "peak resident MB": (resident, statistics.median(raw.resident for raw in raws) / 1e6),
         }  # fmt: skip
         for what, (predicted, real) in pairs.items():
             yield {

@@ -21,6 +21,8 @@ from engine.models.catalogue import ModelEntry
 from engine.models.shape import Shape
 
 BATCH = 512  # tokens of one step, as the host has it
+_REPACKED = 0.83  # of the layers' weights in a Q4_K_M: set by one model (1.5B)
+_CHUNK = 64  # tokens of a prompt that the host reads in a step
 HELD = 64  # sequences that the host's cache tells apart
 PROMPT_TOKENS, REPLY_TOKENS = 400, 90
 """A target with its tests and surroundings, and a body: medians of small functions."""
@@ -31,8 +33,10 @@ _PROCESS = 96 << 20  # bytes: Python, the server, llama.cpp's smaller buffers
 _GPU_RUNTIME = 450 << 20  # bytes that a driver takes for a process
 _GPU_RESERVE = 0.05  # of a card's memory, for the screen
 _RAM_RESERVE = 128 << 20
-# Measured on an AMD EPYC with two cores (AVX2) and two models; see `models fit --measure` for other machines.
-_CPU_BANDWIDTH, _CPU_FLOPS = 1.0, 0.5
+# Set by one model (0.5B) on one quiet machine (two cores of an AMD EPYC, AVX2: 36 tokens/s alone, 63 with 16 at once,
+# 85 of a prompt).  `engine.machine.speed` reads less than memory gives, hence the first.  For other models and
+# machines they are a guess that `models fit --measure` checks.
+_CPU_BANDWIDTH, _CPU_FLOPS = 1.65, 0.67
 # Not measured here: what public benchmarks of llama.cpp show of cards with known data sheets.
 _GPU_BANDWIDTH, _GPU_FLOPS = 0.7, 0.3
 _UNKNOWN_BANDWIDTH = 200e9  # bytes per second of a card that says nothing; of many, about the least
@@ -121,6 +125,17 @@ def _ram_bytes(shape: Shape, on_gpu: int, context: int, kv: str) -> int:
     left = 1 - on_gpu / (shape.layers + 1)
     logits = 4 * shape.vocabulary * (BATCH * (left > 0) + HELD)
     return round(left * (shape.file + context * shape.cell(kv)) + logits + _PROCESS)
+
+
+def resident_bytes(shape: Shape, context: int, sequences: int) -> int:
+    """What a host on the CPU is seen to hold at the most: buffers for the largest batch are made, but not touched.
+
+    Tensors of 4 bits are kept a second time in an order that suits the processor, where rows are whole blocks; while
+    they are made, both count.
+    """
+    logits = 4 * shape.vocabulary * (_CHUNK + sequences)
+    repacked = _REPACKED * shape.body * 4.5 / 8 if shape.width % 256 == 0 else 0.0
+    return round(shape.file + repacked + context * shape.cell() + logits + _PROCESS)
 
 
 def _gpu_bytes(shape: Shape, layers: int, context: int, kv: str) -> int:
