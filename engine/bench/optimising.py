@@ -48,7 +48,8 @@ def _lines(machine: Machine, variants: Sequence[Variant], text: str, problems: s
         yield f"| {' | '.join(_cells(row, sizes, bool(problems)))} |"
     yield ""
     scored = variants[0].scored_tokens
-    yield "Tokens per second: medians of rounds in which all variants take turns.  "
+    rounds = "medians of rounds in which all variants take turns" if sizes else "not measured in this run"
+    yield f"Tokens per second: {rounds}.  "
     yield f"Perplexity: {text}, {scored:,} tokens."
     if problems:
         label = first["energy_label"]
