@@ -15,14 +15,14 @@ try {
   const page = await browser.newPage({ viewport: { width: 1080, height: 640 } });
   const seen = watchNotifications(page);
   await page.goto(plan.url, { waitUntil: "domcontentloaded", timeout: 60_000 });
-  await page.waitForSelector(".monaco-workbench", { timeout: 60_000 });
-  page.setDefaultTimeout(30_000);
+  await page.waitForSelector(".monaco-workbench", { timeout: 200_000 });
+  page.setDefaultTimeout(60_000);
   if (plan.script) await drive(page);
   for (const { toast, button } of plan.clicks ?? []) {
     await page
       .locator(".notification-toast", { hasText: toast })
       .getByRole("button", { name: button })
-      .click({ timeout: 60_000 });
+      .click({ timeout: 300_000 });
   }
   while (plan.done && !existsSync(plan.done)) await page.waitForTimeout(100);
   writeFileSync(plan.seen, JSON.stringify([...seen], null, 1));

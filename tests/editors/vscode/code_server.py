@@ -23,7 +23,7 @@ VSIX = EXTENSION / "greenfinch.vsix"
 _INTO_VSIX = ("editors/vscode/src", "editors/vscode/media", "editors/vscode/package.json", "engine", "lsp_server")
 TOOLS = home_of("vscode")
 NODE = TOOLS / "bin" / "node"
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _SETTINGS: dict[str, Any] = {
     "workbench.startupEditor": "none",
     "workbench.colorTheme": "Default Light Modern",
@@ -188,7 +188,7 @@ def _wait_for(port: int, server: subprocess.Popen[Any]) -> None:
     while time.monotonic() < end:
         assert server.poll() is None, "code-server ended"
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5).close()
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

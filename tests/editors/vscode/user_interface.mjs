@@ -72,7 +72,7 @@ export default async function drive(page, plan) {
 /** Open the light bulb's menu; the keys can get lost while the editor is busy or the server has yet to start. */
 async function lightBulb(page, pointAt) {
   const rows = page.locator(".action-widget .monaco-list-row.action", { hasText: IMPLEMENT });
-  for (let attempt = 0; attempt < 10; attempt++) {
+  for (let attempt = 0; attempt < 40; attempt++) {
     await pointAt();
     await page.keyboard.press("Control+.");
     const shown = await rows
