@@ -34,7 +34,7 @@ export class Pages implements TextDocumentContentProvider, Disposable {
 
   /** Show a page of our own under a title. */
   async show(title: string, markdown: string): Promise<void> {
-    await commands.executeCommand("markdown.showPreview", this.hold(`/${title}.md`, markdown));
+    await commands.executeCommand("vscode.openWith", this.hold(`/${title}.md`, markdown), PREVIEW);
   }
 
   /** For the client's middleware: the server's Markdown files beside the code, rendered, other documents as ever. */

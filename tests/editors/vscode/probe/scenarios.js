@@ -183,7 +183,7 @@ exports.settings = async (plan) => {
 exports.doctor = async () => {
   await open("words.py");
   await vscode.commands.executeCommand("greenfinch.vscode.doctor");
-  const page = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === "greenfinch");
+  const page = await until(() => vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === "greenfinch"), 60);
   return { page: page?.getText() ?? "", tabs: tabs() };
 };
 
