@@ -74,7 +74,8 @@ def optimise(
     if as_json:
         for row in summary(bench.variants):
             click.echo(json.dumps(row))
-    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {at_once} --windows {windows} --out OUT"
+    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {at_once}"
+    command += f" --windows {windows} --out OUT"
     set_name = problems.name.split(".")[0] if problems else ""
     if problems:
         command += f" --problems {set_name} --limit {len(chosen)} --seconds {settings.budget_seconds:g}"
