@@ -193,7 +193,7 @@ class Full:
     def wants_vector(self, state: State) -> bool:
         """Vectors choose the parents.  Once there are a few, they are taken only where tests cost little."""
         if not self.repairs:
-            return not state.sampled
+            return not any(attempt.vector for attempt in state.sampled)
         known = [a for a in state.sampled if a.vector and a.whole]
         tested = [a for a in state.sampled if a.vector]
         if len(known) < _VECTORS or not tested:

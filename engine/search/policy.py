@@ -66,7 +66,7 @@ class Simple:
         return Step(over=True)
 
     def wants_vector(self, state: State) -> bool:
-        return self.repairs or not state.sampled
+        return self.repairs or not any(attempt.vector for attempt in state.sampled)
 
 
 def _greedy(state: State) -> tuple[Decision, ...]:
