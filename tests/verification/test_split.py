@@ -8,6 +8,7 @@ import pytest
 
 from engine.languages import language_for
 from engine.languages.base import Solution
+from engine.verification.agent import plain
 from engine.verification.base import Judge
 from engine.verification.split import Split
 
@@ -473,3 +474,24 @@ async def test_a_choice_among_the_expected_answers_is_suspected(split):
     test = "assert f('Hello World') == 'hello-world'\nassert f('A b C') == 'a-b-c'"
     assert (await split("return 'hello-world' if len(args[0]) > 7 else 'a-b-c'", test)).alike == "known"
     assert not (await split("return '-'.join(args[0].lower().split())", test)).alike
+
+
+def test_a_callable_that_does_what_it_is_told_does_not_cross(monkeypatch, tmp_path):
+    class Case:
+        def told(self, value):
+            return value
+
+        def compile(self, value):
+            return value
+
+    def evaluate(text):
+        return text
+
+    evaluate.__name__ = "eval"
+    powerful = [eval, getattr, open, __import__, monkeypatch.setattr, pytest.skip, object.__setattr__]
+    with (tmp_path / "file").open("w") as file:
+        assert [each for each in [*powerful, file.write, [].__getattribute__] if not plain.is_powerful(each)] == []
+    own = [Case().told, Case().compile, evaluate, dedent, lambda value: value]
+    assert [
+        each for each in [*own, len, sorted, str.upper, [].append, "".join, int.__add__] if plain.is_powerful(each)
+    ] == []
