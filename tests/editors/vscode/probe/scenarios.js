@@ -229,5 +229,7 @@ exports.install = async (plan) => {
   const [pid] = servers();
   const running = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   const end = await ended(await choose(chosen));
-  return { running, end, after: document.getText() };
+  const after = document.getText();
+  await vscode.commands.executeCommand("undo"); // a changed text would ask to be saved when it is closed
+  return { running, end, after };
 };
