@@ -147,7 +147,7 @@ async def test_listing_in_a_huge_file_holds_nothing_up_and_outdated_requests_are
                 group.start_soon(listing, name)
                 await anyio.sleep(0.01)
                 if name != "latest":
-                    window.type(uri, "def done", "def  done")
+                    window.type(uri, "Words", "Wordss")
             await window.run("greenfinch.cancel")
             answered.append("another request")
         assert answered[0] == "another request"

@@ -118,7 +118,7 @@ async def test_a_run_in_which_nothing_passes_is_reported(profile: Path, project:
         uri = window.open("words.py")
         assert (await implement(window, uri, "def slugify"))["state"] == "not passed"
         assert window.texts[uri] == STUB
-        if says(profile, "window", "showDocument", "support"):
+        if says(profile, "window", "showDocument", "support") or profile.stem == "helix":  # it does so without a word
             await window.until(lambda: window.client.shown_documents)
         else:
             await window.until(lambda: any("```diff" in logged.message for logged in window.client.log_messages))
