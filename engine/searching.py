@@ -202,7 +202,7 @@ class Searching:
         candidate.solution, candidate.text = admitted.solution, admitted.text
         candidate.attempt = evolve(candidate.attempt, status="testing")
         self._changed.set()
-        await self.test(candidate, whole=self._policy.wants_vector(self.state(models)))
+        await self.test(candidate, models)
 
     async def _larger(self, models: Models) -> Sampler:
         """Raises: GenerationError, after which there is no larger model for this run."""
@@ -215,14 +215,15 @@ class Searching:
                 raise GenerationError(f"the larger model cannot be used: {error.what}", remedy=error.remedy) from error
         return self._larger_ready
 
-    async def test(self, candidate: Candidate, *, whole: bool = True) -> bool:
+    async def test(self, candidate: Candidate, models: Models | None = None) -> bool:
         """The verdict on an admitted candidate: whether it passed.
 
-        Args:
-            whole: run all tests, although one has failed; else those come first that have refused most candidates.
+        In a search (with `models`) the policy says, when its turn has come, whether all tests are run although one has
+        failed; else those come first that have refused most candidates.
         """
         assert candidate.solution is not None  # noqa: S101 - what has no solution is not tested
         async with self.slots:
+            whole = models is None or self._policy.wants_vector(self.state(models))
             bodies = tuple(candidate.solution.bodies.values())
             first = () if whole else sorted(self._kills, key=lambda test: -self._kills[test])
             judge, verdict = await self.trial.run(self.judge, candidate.text, bodies, whole=whole, first=first)

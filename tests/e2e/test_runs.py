@@ -32,35 +32,34 @@ def collector() -> tuple[list, object]:
     return events, events.append
 
 
-async def test_the_greedy_candidate_goes_first_then_samples_then_repairs(workspace):
-    events, collect = collector()
-    bad = [f"    return {n}\n" for n in range(20)]
-    outcome = await workspace.implement(*bad[:5], GOOD, on_event=collect, candidates=8)
-    assert outcome.passed
-    origins = [e.origin for e in events if isinstance(e, CandidateStarted)]
-    assert origins[0] == "greedy"
-    assert set(origins[1:4]) == {"sampled"}
-    assert "repaired" in origins[4:]
+SLIP = "    return title.lower().joined()\n"  # an attribute that is not there: what a repair mends most often
 
 
-async def test_a_repair_is_shown_the_failing_assertion(workspace):
+async def test_greedy_comes_first_then_samples_and_a_repair_that_is_shown_the_failure(workspace):
     seen = []
 
-    class Watching(type(workspace.engine(BAD)._generator)):
+    class Watching(type(workspace.engine(SLIP)._generator)):
         async def sample(self, request):
             seen.append(request)
             async for piece in super().sample(request):
                 yield piece
 
-    engine = workspace.engine(BAD, "    return 1\n", "    return 2\n", "    return 3\n", GOOD, candidates=8)
+    slow = [{"text": f"    return {n}\n", "delay_per_token": 1.5} for n in range(4)]  # slower than the first's tests
+    engine = workspace.engine(SLIP, *slow, GOOD, candidates=8)
     engine._generator.__class__ = Watching
+    started = []
     async with engine.implement(workspace.request()) as events:
-        outcome = await last(events)
+        async for event in events:
+            if isinstance(event, CandidateStarted):
+                started.append(event)
+            outcome = event
     assert outcome.passed
-    repair = next(request for request in seen if len(request.messages) > 2)
-    assert repair.messages[:2] == seen[0].messages  # the shared beginning, which the host keeps
-    assert "hello world" in repair.messages[-1].content
-    assert repair.prefill.endswith('"""Lower-case words joined by hyphens."""\n')
+    assert [e.origin for e in started[:2]] == ["greedy", "sampled"]
+    assert [e.parent for e in started if e.origin == "repaired"][:1] == [1]
+    repairs = [request for request in seen if len(request.messages) > 2]
+    assert repairs[0].messages[:2] == seen[0].messages  # the shared beginning, which the host keeps
+    assert "has no attribute 'joined'" in repairs[0].messages[-1].content
+    assert repairs[0].prefill.endswith('"""Lower-case words joined by hyphens."""\n')
 
 
 async def test_equal_candidates_are_tested_once(workspace):
