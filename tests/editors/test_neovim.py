@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,9 @@ def bare_path(tmp_path: Path) -> str:
     """A PATH with the system's programs, and no `greenfinch`."""
     folder = tmp_path / "bin"
     folder.mkdir(exist_ok=True)
-    for name in ("python3", "sh", "git", "cc", "c++", "cmake", "ninja", "make", "uname"):
+    if not (folder / "python3").exists():  # itself, not a version manager's script, which needs more on its PATH
+        (folder / "python3").symlink_to(Path(sys.executable).resolve())
+    for name in ("sh", "git", "cc", "c++", "cmake", "ninja", "make", "uname"):
         if (found := shutil.which(name)) is not None and not (folder / name).exists():
             (folder / name).symlink_to(found)
     return str(folder)
