@@ -187,7 +187,7 @@ async def test_a_test_that_does_not_end_fails_alone_and_the_others_tell_their_ou
     assert [each.outcome for each in result.results] == ["passed", "failed", "passed"]
     expected = "RecursionError" if loop == "f(n)" else "TestTimeout: it did not end within 1 s"
     assert result.results[1].message.startswith(expected)
-    assert not result.passed and not result.timed_out and time.monotonic() - started < 5
+    assert not result.passed and not result.timed_out and time.monotonic() - started < 30
 
 
 @pytest.mark.slow
@@ -220,7 +220,7 @@ async def test_a_target_that_loops_in_every_test_ends_soon_and_names_the_tests(p
     async with opened(work, test_timeout_seconds=1.0) as verifier:
         started = time.monotonic()
         found = await work.baseline(verifier, "lib.py", ["f"])
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30  # the limit of a whole run is twice that
     assert [each.message.partition(":")[0] for each in found.verdict.results] == ["TestTimeout"] * 3
     assert len(found.judge.tests) == 3
 
