@@ -115,6 +115,7 @@ class Searching:
             attempts=tuple(c.attempt for c in self.candidates),
             limit=settings.candidates,
             width=WIDTH,
+            backlog=WIDTH + int(self.slots.total_tokens),
             temperature=settings.temperature,
             tokens_each=settings.max_tokens * functions + PLAN_TOKENS,
             seconds=self._now(),

@@ -21,6 +21,7 @@ from engine.search import Attempt, Decision, Policy, Sample, State, decide
 _CHARS_PER_TOKEN = 3.5
 _LOOK_AGAIN = 0.5
 _NEVER = 1e18
+_WORKERS = 1  # runs of tests at a time
 
 
 @frozen
@@ -129,8 +130,8 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
     while True:
         state = State(
             attempts=tuple(trial.attempt for trial in trials), limit=machine.limit, width=machine.width,
-            temperature=0.8, tokens_each=1024, seconds=now, budget_seconds=machine.seconds,
-            test_seconds=test_seconds, base=run.base, seed=seed,
+            backlog=machine.width + _WORKERS, temperature=0.8, tokens_each=1024, seconds=now,
+            budget_seconds=machine.seconds, test_seconds=test_seconds, base=run.base, seed=seed,
         )  # fmt: skip
         step = decide(policy, state)
         for decision in step.start:

@@ -100,6 +100,8 @@ class State:
         attempts: all candidates so far, by number.
         limit: at most so many candidates may be sampled.
         width: at most so many are sampled at once.
+        backlog: at most so many are on their way, those that wait for their tests included; 0: no bound.  A model that
+            is quicker than the tests would else have sampled all candidates before the first verdict.
         temperature: of sampled candidates, as the user set it.
         tokens_each: what one candidate may cost at most.
         seconds, watt_hours: spent so far; the budgets are what may be spent, 0 for no bound.
@@ -113,6 +115,7 @@ class State:
     limit: int
     width: int
     temperature: float
+    backlog: int = 0
     tokens_each: int = 512
     seconds: float = 0.0
     budget_seconds: float = 0.0
@@ -144,7 +147,8 @@ class State:
     @property
     def room(self) -> int:
         """How many candidates may be started now."""
-        return max(0, min(self.limit - len(self.sampled), self.width - self.sampling))
+        ahead = self.backlog - self.running if self.backlog else self.width
+        return max(0, min(self.limit - len(self.sampled), self.width - self.sampling, ahead))
 
     @property
     def committed(self) -> int:

@@ -9,6 +9,8 @@ from engine.config import Settings
 from engine.events import CandidateRejected, CandidateStarted, CandidateTested
 from engine.generation.base import Message
 from engine.generation.scripted import Reply, ScriptedGenerator
+from engine.machine.cpus import usable_cores, workers_for_tests
+from engine.searching import WIDTH
 from engine.session import Engine
 
 pytestmark = pytest.mark.anyio
@@ -128,3 +130,13 @@ async def test_tests_that_refused_most_go_first_when_a_run_ends_at_its_first_fai
     events = await run(workspace.engine(*bodies, strategy="best-of-n", candidates=2), workspace.request())
     tested = [e for e in events if isinstance(e, CandidateTested)]
     assert [e.tests_passed for e in tested] == [1, 0]  # the greedy one's vector is whole; the next one ends at once
+
+
+@pytest.mark.slow
+async def test_a_model_quicker_than_the_tests_does_not_sample_all_before_the_first_verdict(workspace):
+    """Of fifty different candidates, about as many are sampled as fit into the tests and the queue before them."""
+    others = [f"    return title.lower() + {str(number)!r}\n" for number in range(50)]
+    outcome = await workspace.implement(GOOD, *others, strategy="best-of-n", candidates=50)
+    assert outcome.passed and outcome.winner == 1
+    ahead = WIDTH + workers_for_tests(usable_cores())
+    assert outcome.candidates <= 2 * ahead  # one more for each that failed while the first was tested

@@ -81,6 +81,7 @@ def searches(draw, names=tuple(POLICIES)):
         limit=draw(st.integers(1, 24)),
         width=draw(st.integers(1, 6)),
         temperature=0.8,
+        backlog=draw(st.sampled_from([0, 1, 5])),
         tokens_each=draw(st.integers(8, 600)),
         budget_seconds=draw(st.sampled_from([0.0, 3.0, 40.0])),
         budget_tokens=draw(st.sampled_from([0, 20, 700, 5000])),
@@ -98,6 +99,7 @@ def test_every_search_ends_within_its_limits_and_budgets(search):
         state = search.state
         assert len(state.sampled) <= state.limit
         assert state.sampling <= state.width
+        assert state.running <= (state.backlog or state.limit)
         if state.budget_tokens:  # even if each candidate costs as much as it may
             assert state.committed <= state.budget_tokens
         if before.spent:
