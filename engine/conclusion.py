@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from engine.candidate import Candidate, Winner
 from engine.config import Settings
@@ -24,6 +24,7 @@ class Ending:
         base: its text when the run began.
         tokens: sampled by all candidates, those that were cut off included.
         question: what the candidates that pass disagree about.
+        still_so: of the winner; see `Outcome`.
         stale: a candidate that passed, but could not be confirmed on a workspace that went on changing.
         record: file that keeps the run, or empty.
     """
@@ -41,6 +42,7 @@ class Ending:
     record: str
     winner: Winner | None = None
     question: OpenQuestion | None = None
+    still_so: Callable[[], bool] = field(default=lambda: False)
     stale: Candidate | None = None
 
 
@@ -96,6 +98,7 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
         edits=ending.language.splice(winner.base, winner.target, winner.solution),
         text=winner.text,
         solution=winner.solution,
+        still_so=ending.still_so,
     )
 
 

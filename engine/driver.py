@@ -303,6 +303,7 @@ class Run:
                 record=str(self._recorder.path) if self._recorder and not self._recorder.warning else "",
                 winner=winner,
                 question=self._question,
+                still_so=partial(winner.evidence.holds, self._request) if winner else lambda: False,
                 stale=self._stale,
             )
         )

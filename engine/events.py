@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import attrs
@@ -205,7 +206,9 @@ class Outcome:
         overfit_suspect: why the winner may be fitted to the tests' own inputs; empty if nothing says so.
         base: the document's text that the edits are for: the one the winner was confirmed against.
         edits, text, solution: the winner's edits, the text after them, and what `Engine.reapply` needs to put it
-            into a text that has changed since.  These and `base` are not part of the JSON.
+            into a text that has changed since.
+        still_so: whether all that the proof is about is as it was, on disk and in buffers; for whoever applies the
+            edits later than at once.  This, `base` and the edits are not part of the JSON.
     """
 
     passed: bool
@@ -233,6 +236,7 @@ class Outcome:
     edits: tuple[TextEdit, ...] = ()
     text: str = ""
     solution: Solution | None = None
+    still_so: Callable[[], bool] = field(default=lambda: True, eq=False, repr=False)
 
 
 Event = (
@@ -247,7 +251,7 @@ Event = (
     | Outcome
 )
 
-_NOT_IN_JSON = {"base", "edits", "text", "solution"}
+_NOT_IN_JSON = {"base", "edits", "text", "solution", "still_so"}
 
 
 def as_json(event: Event) -> dict[str, Any]:

@@ -43,9 +43,14 @@ def workspace_edit(
 
 
 async def apply(client: Client, document: Document, outcome: Outcome, *, confirm: bool = False) -> Applied:
-    """Put a winner into its document, if that still is the text on which the winner passed."""
+    """Put a winner into its document, if that and what its tests read are still what the winner passed on.
+
+    Its user may have thought about it for long, or have typed while the run came to its end.
+    """
     if not _same_text(document.source, outcome.base):
         return Applied(False, "the document has changed since the tests passed")
+    if not outcome.still_so():
+        return Applied(False, "what the tests read has changed since they passed")
     edits = protocol_edits(outcome.base, outcome.edits, document.position_codec.encoding)
     edit = workspace_edit(document, edits, outcome.proof, client, confirm=confirm)
     params = types.ApplyWorkspaceEditParams(edit, label=outcome.proof)

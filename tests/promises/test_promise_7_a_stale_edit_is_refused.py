@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lsp.editor import Editor, editor
+from lsp.editor import Editor, capabilities, editor
 from lsp.projects import GOOD, STUB
+from lsprotocol import types
 
 from engine.events import Outcome
 from engine.languages.base import TextEdit
@@ -82,6 +83,22 @@ async def test_a_change_that_the_edit_crosses_on_its_way_makes_the_editor_refuse
         window.before_edit = lambda: None
         again = await window.choose(await window.action(uri, "def slugify", AGAIN))
         assert (await window.ended(again["job"]))["state"] == "passed"
+
+
+async def test_tests_that_changed_while_the_user_was_asked_stop_the_edit(project: Path, script) -> None:
+    plain = capabilities(workspace__workspace_edit__change_annotation_support=None)
+    async with editor(project, plain, environment=script(GOOD), options={"confirm_edit": True}) as window:
+        tests = window.open("test_words.py")
+
+        @window.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
+        def ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem:
+            window.type(tests, "hello-world", "hello_world")
+            return types.MessageActionItem("Apply")
+
+        answer = await window.run("greenfinch.implement", {"uri": window.open("words.py"), "qualname": "slugify"})
+        ended = await window.ended(answer["job"])
+        assert ended["state"] == "not applied" and "what the tests read has changed" in ended["message"]
+        assert window.edits == []
 
 
 async def test_no_edit_is_sent_for_another_text_than_the_one_that_passed() -> None:
