@@ -26,7 +26,7 @@ class Ending:
         question: what the candidates that pass disagree about.
         still_so: of the winner; see `Outcome`.
         stale: a candidate that passed, but could not be confirmed on a workspace that went on changing.
-        record: file that keeps the run, or empty.
+        record: file that keeps the run, or empty; unrecorded: why it is not kept.
     """
 
     settings: Settings
@@ -40,6 +40,7 @@ class Ending:
     tokens: int
     energy: Energy
     record: str
+    unrecorded: str = ""
     winner: Winner | None = None
     question: OpenQuestion | None = None
     still_so: Callable[[], bool] = field(default=lambda: False)
@@ -64,6 +65,7 @@ def conclude(ending: Ending) -> Outcome:
         edit=None,
         reason="",
         record=ending.record,
+        unrecorded=ending.unrecorded,
     )
     return _lost(common, ending) if ending.winner is None else _won(common, ending, ending.winner)
 

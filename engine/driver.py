@@ -301,6 +301,7 @@ class Run:
                 tokens=sum(self._spent.values()),
                 energy=energy,
                 record=str(self._recorder.path) if self._recorder and not self._recorder.warning else "",
+                unrecorded=self._recorder.warning if self._recorder else "",
                 winner=winner,
                 question=self._question,
                 still_so=partial(winner.evidence.holds, self._request) if winner else lambda: False,

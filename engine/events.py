@@ -199,7 +199,7 @@ class Outcome:
         proof: one line to label the edit with; empty without a winner.
         winner: the winning candidate's number.
         best: what came nearest, without a winner.
-        record: file that keeps the run, or empty.
+        record: file that keeps the run, or empty; unrecorded: why it is not kept, empty if it is.
         untested: names of stubs of a class or file that no test reaches; they were left alone.
         decided_by: what the winner was accepted by besides its tests: `split`, `twin`, or `tests` alone.
         open_question: what the tests leave open, as the candidates that pass show it; None if nothing is known.
@@ -225,6 +225,7 @@ class Outcome:
     winner: int | None = None
     best: BestAttempt | None = None
     record: str = ""
+    unrecorded: str = ""
     energy_phases: dict[str, float] = field(factory=dict)
     cost: float | None = None
     currency: str = ""

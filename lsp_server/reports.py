@@ -109,6 +109,8 @@ class Story:
             lines += [f"- {warning}" for warning in judge.warnings]
         if outcome.record:
             lines.append(f"- record: {outcome.record}")
+        if outcome.unrecorded:
+            lines.append(f"- {outcome.unrecorded}")
         return lines
 
 

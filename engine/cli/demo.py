@@ -19,10 +19,11 @@ from engine.cli.implement import run_and_show
 from engine.cli.main import FAILED, PASSED
 from engine.cli.wording import counted
 from engine.config import Settings
-from engine.errors import ModelMissingError
+from engine.errors import GreenfinchError, ModelMissingError
 from engine.events import Outcome
 from engine.models import catalogue, store
 from engine.session import ImplementRequest
+from engine.temporary import temporary_folder
 
 _STUBS = ("word_counts", "roman", "caesar", "truncate")  # of growing difficulty
 _ENOUGH = 3  # the last stub is meant to be hard for the smallest model
@@ -43,10 +44,7 @@ def demo(model: str | None, yes: bool, seed: int | None) -> None:
     settings = Settings.load().updated(options, source="command line")
     console = Console(highlight=False)
     _need_model(console, settings.model, yes)
-    folder = Path(tempfile.mkdtemp(prefix="greenfinch-demo-"))
-    project = folder / "textkit"
-    with resources.as_file(resources.files("engine.cli") / "demo_project") as sample:
-        shutil.copytree(sample, project, ignore=shutil.ignore_patterns("__pycache__"))
+    project = _sample_project()
     console.print(f"A sample project with {len(_STUBS)} stubs and their tests lies in {project}")
     outcomes: list[Outcome] = []
     for stub in _STUBS:
@@ -60,6 +58,19 @@ def demo(model: str | None, yes: bool, seed: int | None) -> None:
     solved = sum(outcome.passed for outcome in outcomes)
     console.print(_summary(outcomes, solved), f"\nThe project with its winners: {project}")
     sys.exit(PASSED if solved >= _ENOUGH else FAILED)
+
+
+def _sample_project() -> Path:
+    try:
+        project = Path(tempfile.mkdtemp(prefix="greenfinch-demo-", dir=temporary_folder())) / "textkit"
+        with resources.as_file(resources.files("engine.cli") / "demo_project") as sample:
+            shutil.copytree(sample, project, ignore=shutil.ignore_patterns("__pycache__"))
+    except OSError as error:
+        raise GreenfinchError(
+            f"The sample project cannot be written: {getattr(error, 'strerror', None) or error}.",
+            remedy="Make room, or set TMPDIR to a folder with more.",
+        ) from error
+    return project
 
 
 def _need_model(console: Console, setting: str, yes: bool) -> None:

@@ -109,6 +109,8 @@ def _judge_lines(event: JudgeFound) -> Text:
 
 def show_outcome(console: Console, outcome: Outcome) -> None:
     """The diff and the proof, or the best attempt and the reason."""
+    if outcome.unrecorded:
+        _print(console, Text(outcome.unrecorded, style="yellow"))
     if outcome.passed:
         show_diff(console, outcome.edit or "")
         _print(console, Text(f"proof: {outcome.proof}", style="bold green"))

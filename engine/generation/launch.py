@@ -12,8 +12,8 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from engine import version
 from engine.config import Settings
 from engine.errors import HostError
 from engine.generation.loopback import LOOPBACK_SUFFIX, whereabouts
+from engine.temporary import temporary_folder
 
 PROTOCOL = 1  # what client and host agree on beyond the OpenAI protocol; part of the socket's name
 LONGEST_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 to 108
@@ -64,14 +65,16 @@ def _private_folder(name_length: int) -> Path:
     candidates = []
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         candidates.append(Path(runtime) / "greenfinch")
-    candidates += [Path(tempfile.gettempdir()) / f"greenfinch-{user}", Path("/tmp") / f"greenfinch-{user}"]  # noqa: S108 - ownership is checked below
+    with suppress(OSError):
+        candidates.append(temporary_folder() / f"greenfinch-{user}")
+    candidates.append(Path("/tmp") / f"greenfinch-{user}")  # noqa: S108 - ownership is checked below
     for folder in candidates:
         if len(os.fsencode(folder)) + 1 + name_length > LONGEST_SOCKET_PATH:
             continue
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = folder.lstat()  # not stat: a link planted by someone else would be followed
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == user:
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == user and os.access(folder, os.W_OK):
                 if stat.S_IMODE(found.st_mode) != 0o700:
                     folder.chmod(0o700)
                 return folder

@@ -263,4 +263,9 @@ def _acquired(lock: FileLock) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return False
+    except OSError as error:
+        raise HostError(
+            f"The model host could not be started: {lock.lock_file} cannot be written: {error.strerror}.",
+            remedy="Make room there, or set XDG_RUNTIME_DIR to another folder that only you can open.",
+        ) from error
     return True

@@ -44,7 +44,7 @@ def pull(name: str, *, progress: Progress | None = None, note: Note | None = Non
     except OSError as error:
         raise DownloadError(
             f"{store.folder()} cannot be written: {error.strerror or error}.",
-            remedy="Set GREENFINCH_MODELS to a folder that can be.",
+            remedy="Make room there, or set GREENFINCH_MODELS to another folder; what arrived is kept.",
         ) from error
     return store.find(name)
 

@@ -27,9 +27,10 @@ from anyio.abc import Process
 from attrs import evolve, field, frozen
 
 from engine.errors import SandboxError
+from engine.temporary import temporary_folder
 from engine.verification.cell import Command, Ended, encoded
 from engine.verification.process import supervise
-from engine.verification.shadow import Shadows
+from engine.verification.shadow import Shadows, copying
 
 AGENT = Path(__file__).with_name("agent")
 LIMITS, REDIRECT = AGENT / "limits.py", AGENT / "moved"
@@ -105,9 +106,14 @@ class CopyCell:
 
     async def run(self, command: Command, on_line: Callable[[str], None]) -> Ended:
         async with self._shadows.borrow() as shadow:
-            with tempfile.TemporaryDirectory(prefix="greenfinch-", ignore_cleanup_errors=True) as temporary:
-                placed = Placed(command, self.root, shadow.path, Path(os.path.realpath(temporary)))  # noqa: ASYNC240 - quick
-                await to_thread.run_sync(placed.prepare)
+            with copying(self.root):
+                folder = tempfile.TemporaryDirectory(
+                    prefix="greenfinch-", dir=temporary_folder(), ignore_cleanup_errors=True
+                )
+            with folder as temporary:
+                placed = Placed(command, self.root, shadow.path, Path(temporary))
+                with copying(self.root):
+                    await to_thread.run_sync(placed.prepare)
                 ended = await self._run(placed, lambda line: on_line(placed.told(line)))
                 return evolve(ended, output=placed.told(ended.output))
 

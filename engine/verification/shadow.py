@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -15,6 +15,7 @@ from anyio import from_thread, to_thread
 from attrs import define, field
 
 from engine.errors import SandboxError
+from engine.temporary import temporary_folder
 
 SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", ".tox", ".nox", ".mypy_cache", ".ruff_cache",
@@ -123,6 +124,22 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                 pending.append(Path(entry.path))
 
 
+@contextmanager
+def copying(root: Path) -> Iterator[None]:
+    """What is done in it writes the copy of `root`.
+
+    Raises:
+        SandboxError: it could not be written; with the remedy.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SandboxError(
+            f"The copy of {root} that tests run in could not be made: {error.strerror or error}.",
+            remedy="Make room, or set TMPDIR to a folder with more.  Where user namespaces are allowed, none is made.",
+        ) from error
+
+
 class Shadows:
     """As many copies as there are runs at once; each is refreshed before it is lent."""
 
@@ -135,19 +152,22 @@ class Shadows:
     @asynccontextmanager
     async def borrow(self) -> AsyncIterator[Shadow]:
         """A copy that is equal to the workspace now."""
-        if self._folder is None:
-            self._folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="greenfinch-")))  # noqa: ASYNC240 - quick
-        if self._idle:
-            shadow = self._idle.pop()
-        else:
-            self._made += 1
-            shadow = Shadow(self.root, self._folder / str(self._made) / self.root.name)
-            shadow.path.parent.mkdir()
+        with copying(self.root):
+            shadow = self._idle.pop() if self._idle else self._another()
         try:
-            await to_thread.run_sync(shadow.refresh)
+            with copying(self.root):
+                await to_thread.run_sync(shadow.refresh)
             yield shadow
         finally:
             self._idle.append(shadow)
+
+    def _another(self) -> Shadow:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="greenfinch-", dir=temporary_folder()))
+        self._made += 1
+        shadow = Shadow(self.root, self._folder / str(self._made) / self.root.name)
+        shadow.path.parent.mkdir()
+        return shadow
 
     async def aclose(self) -> None:
         """Remove all copies."""

@@ -22,6 +22,7 @@ import anyio
 from anyio import to_thread
 from attrs import evolve, frozen
 
+from engine.temporary import temporary_folder
 from engine.verification.cell import Command, Ended
 from engine.verification.namespaces import AGENT, NamespaceCell, common_order, files_of, start_of
 from engine.verification.process import LONGEST_LINE, Output
@@ -100,7 +101,13 @@ class Server:
             WarmLostError: it cannot be had here; the message says why.
         """
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        printed = tempfile.TemporaryFile()  # noqa: SIM115 - the server's, as long as it lives
+        try:
+            folder = temporary_folder()
+            printed = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the server's, as long as it lives
+        except OSError as error:
+            control.close()
+            theirs.close()
+            raise WarmLostError(f"what it prints cannot be kept: {error.strerror}") from error
         try:
             with theirs:
                 order = _server_order(cell, command, theirs.fileno(), modules, files)
