@@ -24,15 +24,13 @@ from attrs import frozen
 
 from engine.config import Settings
 from engine.errors import GreenfinchError
+from engine.redaction import Redactor
 
 FORMAT = 1
 LIMIT = 200_000_000
 """Bytes that all records together may take; the oldest make room."""
 
 _ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
-_SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
-_SHORTEST_SECRET = 6  # a "key" such as `1` or `true` would be found everywhere
-_URL_PASSWORD = r"(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"  # noqa: S105 - a pattern
 
 
 def folder() -> Path:
@@ -134,42 +132,6 @@ class Recorder:
     def _stop(self, reason: str) -> None:
         self.warning = f"This run is not recorded (further): {self.path}: {reason}."
         self.close()
-
-
-class Redactor:
-    """Replaces, wherever they appear in plain data: values of secret environment variables by `[NAME]`, passwords in
-    URLs by `[password]`, the home folder by `~`."""
-
-    def __init__(self, environment: Mapping[str, str], *, also: Iterable[str] = ()) -> None:
-        named = set(also)
-        self._names = {
-            value: name
-            for name, value in environment.items()
-            if (name in named or _SECRET_NAME.search(name)) and len(value) >= _SHORTEST_SECRET
-        }
-        self._home = str(Path.home())
-        patterns = [re.escape(value) for value in sorted(self._names, key=len, reverse=True)]
-        patterns.append(_URL_PASSWORD)
-        if len(Path(self._home).parts) > 1:  # some containers have / for a home
-            patterns.append(rf"(?<![\w.-]){re.escape(self._home)}(?![\w.-])")
-        self._pattern = re.compile("|".join(patterns))
-
-    def __call__(self, value: Any) -> Any:
-        """A copy of `value`: mappings and sequences gone through, keys included, other objects as they are."""
-        if isinstance(value, str):
-            return self._pattern.sub(self._replacement, value)
-        if isinstance(value, Path):
-            return self(str(value))
-        if isinstance(value, Mapping):
-            return {self(key): self(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self(item) for item in value]
-        return value
-
-    def _replacement(self, match: re.Match[str]) -> str:
-        if match[0] == self._home:
-            return "~"
-        return f"[{self._names.get(match[0], 'password')}]"
 
 
 @frozen

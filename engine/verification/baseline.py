@@ -13,6 +13,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from engine.errors import BrokenJudgeError, NoTestsError, VacuousJudgeError
+from engine.redaction import redacted
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.cell import Ended
 from engine.verification.judging import ALL, Loaded, Told, why_ended
@@ -167,7 +168,7 @@ def _place(part: Loaded, folder: Path) -> str:
 
 
 def _last_words(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in redacted(output).splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""
 
 

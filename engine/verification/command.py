@@ -16,6 +16,7 @@ from attrs import evolve
 
 from engine.config import Settings
 from engine.errors import BrokenJudgeError, ConfigError
+from engine.redaction import redacted
 from engine.verification.base import Baseline, Judge, TestOutcome, Verdict
 from engine.verification.baseline import NOT_COUNTED, refuse_vacuous, warnings_of
 from engine.verification.cell import Ended
@@ -95,10 +96,10 @@ def _complete(run: tuple[Told, Ended], settings: Settings) -> Told:
     told, ended = run
     trouble = told.errors[0].message if told.errors else ""
     if told.status is None or trouble:
+        printed = [line.strip()[:300] for line in redacted(ended.output).splitlines() if line.strip()]
         raise BrokenJudgeError(
             f"`{settings.test_command}` gave no results: {trouble or why_ended(ended, '')}.",
-            remedy=next((line.strip()[:300] for line in reversed(ended.output.splitlines()) if line.strip()), "")
-            or "Run it yourself, and look for its report.",
+            remedy=printed[-1] if printed else "Run it yourself, and look for its report.",
         )
     return told
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from engine.redaction import redacted
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.cell import Ended, encoded
 
@@ -74,6 +75,8 @@ class Told:
             elif kind == "collection":
                 for name in ("tests", "reached", "blocked_by"):
                     told[name] = tuple(told[name])
+                for name in ("message", "detail"):
+                    told[name] = redacted(told[name])
                 self.loaded.append(Loaded(**told))
             elif kind == "end" and told["count"] == len(self.tests):
                 self.loaded_files = tuple(map(str, told["loaded"]))
@@ -102,8 +105,8 @@ def _result(told: dict[str, Any]) -> TestResult:
         id=str(told["id"]),
         outcome=TestOutcome(told["outcome"]),
         seconds=float(told["seconds"]),
-        message=str(told["message"]),
-        detail=str(told["detail"]),
+        message=redacted(str(told["message"])),
+        detail=redacted(str(told["detail"])),
         reached=tuple(told["reached"]),
         blocked_by=tuple(told["blocked_by"]),
         frames=tuple((str(path), int(line)) for path, line in told["frames"]),
@@ -186,7 +189,7 @@ def verdict(
         passed=not reason and bool(results),
         results=tuple(results),
         reason=reason or ("" if results else "no test was run"),
-        output=ended.output,
+        output=redacted(ended.output),
         seconds=ended.seconds,
         cpu_seconds=ended.cpu_seconds,
         timed_out=ended.timed_out,

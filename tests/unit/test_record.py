@@ -13,7 +13,8 @@ from engine import record
 from engine.cli.runs import runs
 from engine.config import Settings
 from engine.errors import GreenfinchError
-from engine.record import Recorder, Redactor
+from engine.record import Recorder
+from engine.redaction import Redactor
 
 FAILURE = {"id": "tests/test_s.py::test_b", "outcome": "failed", "message": "AssertionError: assert 'a b' == 'a-b'"}
 TESTED = {"event": "candidate_tested", "tests_total": 2, "seconds": 0.4, "tokens": 40, "best": 2, "tried": 1}
