@@ -80,12 +80,12 @@ KINDS: dict[str, Callable[[Path, int], list[str]]] = {
 }  # fmt: skip
 
 
-def took(folder: Path, kind: str, size: int, script: Callable[..., dict[str, str]]) -> Took:
-    """Make such a workspace and work in it."""
+def took(folder: Path, sizes: dict[str, int], script: Callable[..., dict[str, str]]) -> Took:
+    """Make a workspace of these sizes and work in it."""
     folder.mkdir()
     root = folder / "project"
     base(root)
-    others = KINDS[kind](root, size)
+    others = [name for kind, size in sizes.items() for name in KINDS[kind](root, size)]
     wire = Wire(root, script(GOOD))
     try:
         wire.initialize(CAPABILITIES, strategy="greedy", budget_seconds=600.0, test_timeout_seconds=60.0)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from faults.mounts import PROJECT, bound, can_mount, full, greenfinch, read_only, room, within
-from faults.wire import Wire
+from faults.wire import SERVE, Wire
 from lsp.projects import BAD, GOOD, STUB
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not can_mount(), reason="needs a mount namespace of its own")]
@@ -135,7 +135,7 @@ def test_the_server_works_while_every_disk_of_its_user_is_full(project: Path, tm
     places = [tmp_path / name for name in ("cache", "state", "config")]
     for place in places:
         place.mkdir()
-    wire = Wire(project, script(BAD, GOOD), wrapper=within(*map(full, places)))
+    wire = Wire(project, script(BAD, GOOD), command=(*within(*map(full, places)), *SERVE))
     try:
         capabilities = {"workspace": {"applyEdit": True}, "window": {"showDocument": {"support": True}}}
         wire.initialize(capabilities, strategy="greedy")

@@ -39,13 +39,13 @@ class Wire:
 
     def __init__(
         self, root: Path, environment: dict[str, str] | None = None, answer: Answer = accept,
-        wrapper: tuple[str, ...] = (),
+        command: tuple[str, ...] = SERVE,
     ) -> None:  # fmt: skip
         private = {f"XDG_{name}_HOME": str(root.parent / name.lower()) for name in ("CACHE", "STATE", "CONFIG")}
         self.log = root.parent / "server.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*wrapper, *SERVE], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                 env={**os.environ, **private, **(environment or {})},
             )  # fmt: skip
         self.root = root
