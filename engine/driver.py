@@ -118,6 +118,9 @@ class Run:
         except anyio.get_cancelled_exc_class():
             self._record("cancelled")
             raise
+        except Exception as error:  # a defect; the record says where it ended, and the caller gets it
+            self._record("error", what=f"Greenfinch itself failed: {error!r}", remedy="")
+            raise
         finally:
             self._energy.close()
             self._recorder.close()

@@ -22,7 +22,7 @@ from anyio.abc import Process
 from engine.errors import SandboxError
 from engine.verification.cell import Command, Ended, Limits, encoded
 from engine.verification.environment import clean_environment
-from engine.verification.process import supervise
+from engine.verification.process import ProcessEnd, supervise
 from engine.verification.shadow import Shadows
 from engine.verification.sight import Openings, home_folder, sight
 
@@ -173,7 +173,7 @@ async def run_agent(
     finally:
         os.close(reader)
     if "error" in told or not (told or end.timed_out or end.exceeded):
-        raise SandboxError(f"The sandbox could not be set up: {told.get('error') or end.output.strip()[-300:]}.")
+        raise SandboxError(f"The sandbox could not be set up: {told.get('error') or _why(end)}.")
     return Ended(
         status=told.get("status"),
         output=end.output,
@@ -182,6 +182,12 @@ async def run_agent(
         timed_out=end.timed_out or bool(told.get("timed_out")),
         exceeded=end.exceeded or str(told.get("exceeded", "")),
     )
+
+
+def _why(end: ProcessEnd) -> str:
+    """What is to be said of an agent that has told nothing."""
+    ended = f"its process was ended by signal {-end.status}" if (end.status or 0) < 0 else "it told nothing"
+    return end.output.strip()[-300:] or ended
 
 
 async def _kill(process: Process) -> None:
@@ -202,10 +208,10 @@ async def why_not(root: Path) -> tuple[str, bool]:
 
     Found out by running a command that must see a text which is not on the disk.  Remembered for each file system.
     """
-    found = root.stat()  # noqa: ASYNC240 - one call, on a folder that is in use
+    status = root.stat()  # noqa: ASYNC240 - one call, on a folder that is in use
     # An overlay cannot copy up what belongs to others: their numbers mean nothing in our user namespace.
-    own = (found.st_uid, found.st_gid) == (os.geteuid(), os.getegid())
-    key = (found.st_dev, own)
+    own = (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
+    key = (status.st_dev, own)
     if key not in _works:
         _works[key] = await _try(root, own)
     return _works[key]
@@ -213,7 +219,8 @@ async def why_not(root: Path) -> tuple[str, bool]:
 
 async def _try(root: Path, own: bool) -> tuple[str, bool]:
     reason = ""
-    for overlay in (True, False) if own else (False,):
+    # Each twice: what kills a process now and then (memory running short) is no reason to do without for good.
+    for overlay in (True, True, False, False) if own else (False, False):
         lines: list[str] = []
         try:
             async with NamespaceCell(root, overlay=overlay) as cell:

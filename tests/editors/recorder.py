@@ -1,7 +1,8 @@
-"""Stands between a client and its server, and keeps the request with which the client introduces itself.
+"""Stands between a client and its server, and keeps what the client says, above all how it introduces itself.
 
 Arguments: the file for the `initialize` request's parameters, then the server's command.  Everything is handed on as it
-comes, in both directions.
+comes, in both directions.  Beside that file lies one, `.messages`, with all that the client has sent
+(`tests/faults/conversations.py` makes seeds of it).
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def main() -> int:
 def hand_on(source: BinaryIO, target: BinaryIO, kept: Path) -> None:
     """Copy all that comes, and write the first message's `params` to a file once it is complete."""
     begin: bytes | None = b""
+    everything = kept.with_suffix(".messages").open("wb", buffering=0)
     while piece := source.read(65536):
+        everything.write(piece)
         target.write(piece)
         target.flush()
         if begin is not None:

@@ -9,6 +9,7 @@ import random
 from typing import Any
 
 import pytest
+from faults.conversations import recorded
 from faults.wire import Wire, framed
 from lsp.projects import GOOD
 
@@ -23,7 +24,11 @@ JUNK: tuple[Any, ...] = (
 
 
 def conversation(uri: str) -> list[dict[str, Any]]:
-    """What editors do send, all in all."""
+    """What editors do send: each kind of message once, and what the real ones were recorded to send."""
+    return [*of_each_kind(uri), *recorded(uri)]
+
+
+def of_each_kind(uri: str) -> list[dict[str, Any]]:
     here = {"line": 5, "character": 4}
     span = {"start": here, "end": here}
     document = {"uri": uri}
@@ -107,12 +112,13 @@ def raw(chance: random.Random, body: bytes) -> bytes:
 def bombard(wire: Wire, seed: int, count: int) -> None:
     """Send `count` messages, and look that every request got one answer, and that work still can be done."""
     chance = random.Random(seed)
+    said = conversation((wire.root / "words.py").as_uri())
     wire.initialize(chance.choice(({}, {"workspace": {"applyEdit": True, "configuration": True}, "window": {
         "workDoneProgress": True, "showDocument": {"support": True}}})))  # fmt: skip
-    uri = wire.open("words.py")
+    wire.open("words.py")
     owed: set[Any] = set()
     for number in range(count):
-        message = {"jsonrpc": "2.0", **mangled(chance, chance.choice(conversation(uri)))}
+        message = {"jsonrpc": "2.0", **mangled(chance, chance.choice(said))}
         if chance.random() < 0.05:
             message["jsonrpc"] = chance.choice(JUNK)
         if "id" in message and message["id"] == 0 and type(message["id"]) is int:
