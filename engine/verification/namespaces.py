@@ -186,7 +186,8 @@ async def run_agent(
 
 def _why(end: ProcessEnd) -> str:
     """What is to be said of an agent that has told nothing."""
-    ended = f"its process was ended by signal {-end.status}" if (end.status or 0) < 0 else "it told nothing"
+    status = end.status or 0
+    ended = f"its process was ended by signal {-status}" if status < 0 else "it told nothing"
     return end.output.strip()[-300:] or ended
 
 
