@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 import psutil
@@ -58,7 +59,7 @@ def wrong_lines(log: str) -> list[str]:
     return [line for line in log.splitlines() if any(word in line for word in _WRONG)]
 
 
-def records(folder: Path) -> Iterator[tuple[Path, list[dict[str, object]]]]:
+def records(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
     """Each run's record, as its lines."""
     for path in sorted(folder.glob("*.jsonl")):
         yield path, [json.loads(line) for line in path.read_text().splitlines()]

@@ -122,20 +122,18 @@ class Schedule(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES[:2]), again=st.booleans())
     def implement(self, name: str, again: bool) -> None:
         """`again`: without a look whether a job is at work there."""
-        window = self.window
-        window.started(name, window.command("greenfinch.implement", window.place(name)))
-        if again:
-            window.started(name, window.command("greenfinch.implement", window.place(name)))
+        for _ in range(1 + again):
+            self.window.start_job(name, "greenfinch.implement", self.window.place(name))
 
     @rule(name=st.sampled_from(NAMES))
     def implement_what_may_not_be_possible(self, name: str) -> None:
         place = {"uri": self.window.uri("words.py"), "position": {"line": 18, "character": 4}, "version": 2}
         chosen = place if name == "twice" else self.window.place(name)
-        self.window.started(name, self.window.command("greenfinch.implement", chosen))
+        self.window.start_job(name, "greenfinch.implement", chosen)
 
     @rule(name=st.sampled_from(NAMES))
     def reapply(self, name: str) -> None:
-        self.window.started(name, self.window.command("greenfinch.reapply", self.window.place(name)))
+        self.window.start_job(name, "greenfinch.reapply", self.window.place(name))
 
     @rule(name=st.sampled_from((*NAMES, "")))
     def cancel(self, name: str) -> None:
