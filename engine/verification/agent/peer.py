@@ -89,19 +89,17 @@ class Peer:
         plain = self._plain
         if "not plain" in answer:
             raise plain.NotPlain(str(answer["not plain"])[:300])
-        try:
-            incoming = plain.Incoming(self.codec, answer["objects"], numbered, sent)
-            if self._heard is not None and "heard" in answer:
-                self._heard(answer["heard"])
-            if "stop" in answer:
-                raise StopIteration(incoming.value(answer["stop"]))
-            if "raised" in answer:
-                self._raise(answer["raised"], incoming)
-            return incoming.value(answer["value"])
-        except KeyError as error:
-            if "value" in answer or "raised" in answer:
-                raise
-            raise plain.Gone(f"an answer lacks {error}") from None
+        told = next((kind for kind in ("stop", "raised", "value") if kind in answer), "")
+        if not told or "objects" not in answer:
+            raise plain.Gone("an answer lacks what it is")
+        incoming = plain.Incoming(self.codec, answer["objects"], numbered, sent)
+        if self._heard is not None and "heard" in answer:
+            self._heard(answer["heard"])
+        if told == "stop":
+            raise StopIteration(incoming.value(answer[told]))
+        if told == "raised":
+            self._raise(answer[told], incoming)
+        return incoming.value(answer[told])
 
     def _raise(self, told: Any, incoming: Any) -> NoReturn:
         """Raise the nearest class that this side knows; one it does not know cannot be expected by its code."""
@@ -109,16 +107,15 @@ class Peer:
             names, args, state, text = told["classes"], told["args"], told["state"], str(told["text"])[:300]
             known = (self._find_exception(str(module), str(name)) for module, name in names)
             kind = next((each for each in known if each is not None), None)
+            if kind is None or args is None:
+                raise self._plain.NotPlain(f"an exception: {text}")
+            values = [incoming.value(value) for value in args]
+            attributes = [(str(name), incoming.value(value)) for name, value in state or ()]
         except (KeyError, TypeError, ValueError) as error:
             raise self._plain.Gone(f"an exception cannot be rebuilt: {error}") from None
-        if kind is None or args is None:
-            raise self._plain.NotPlain(f"an exception: {text}")
-        values = [incoming.value(value) for value in args]
         raised = kind.__new__(kind, *values)
         raised.args = tuple(values)
-        for name, value in state or ():
-            if not str(name).startswith("__"):
-                raised.__dict__[str(name)] = incoming.value(value)
+        raised.__dict__.update((name, value) for name, value in attributes if not name.startswith("__"))
         raise raised
 
     def _stand_in(self, kind: str, number: int, name: str) -> Any:

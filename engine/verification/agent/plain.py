@@ -49,6 +49,8 @@ POWERFUL = frozenset((
     "code", "codeop", "pickle", "_pickle", "marshal", "shutil", "socket", "_socket", "signal", "_signal",
     "threading", "_thread", "io", "_io", "types",
 ))  # fmt: skip
+# What rebuilding a value raises if its message was not made by an `Outgoing`.
+MISMADE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 FACTORIES = {name: kind for name, kind in vars(__import__("builtins")).items() if isinstance(kind, type)}
 PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))}
 
@@ -66,6 +68,11 @@ def is_powerful(function: Any) -> bool:
         elif owner is not None:
             modules += [kind.__module__ for kind in (owner if isinstance(owner, type) else type(owner)).__mro__]
     return named or any(str(module).partition(".")[0] in POWERFUL for module in modules if module)
+
+
+def may_be_sentinel(value: Any) -> bool:
+    """Whether a module's global can be an answer that stands for itself (`MISSING = object()`): it does nothing."""
+    return not isinstance(value, (type, types.ModuleType, *FUNCTIONS, *ITERATORS))
 
 
 class NotPlain(Exception):
@@ -295,15 +302,14 @@ class Incoming:
             # Objects first: sets and dictionaries may hold them, and ask for their hash.
             for number, contents in sorted(fresh, key=lambda pair: pair[1][0] != "object"):
                 self._fill(self.numbered[number], contents)
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError) as error:
+        except MISMADE as error:
             raise Gone(f"an object cannot be rebuilt: {error}") from None
 
     def value(self, told: Any) -> Any:
         """The value that JSON stands for.  Raises: Gone, NotPlain."""
         try:
             return self._value(told)
-        except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, RecursionError,
-                ArithmeticError) as error:  # fmt: skip
+        except MISMADE as error:
             raise Gone(f"a value cannot be rebuilt: {error}") from None
 
     def _value(self, told: Any) -> Any:

@@ -126,24 +126,29 @@ class Remote:
 
     def _sentinel(self, value: Any) -> Optional[tuple[str, str]]:
         names = [name for name, other in vars(self._module).items() if other is value]
-        return (self._module.__name__, names[0]) if names else None
+        return (self._module.__name__, names[0]) if names and self._plain.may_be_sentinel(value) else None
 
     def _find_sentinel(self, module: str, name: str) -> Any:
-        if module != self._module.__name__ or type(name) is not str:
-            raise ValueError(module)
-        return vars(self._module)[name]
+        found = vars(self._module)[name] if module == self._module.__name__ and type(name) is str else None
+        if found is None or not self._plain.may_be_sentinel(found):
+            raise ValueError(f"{module}.{name}")
+        return found
 
     def _hear(self, heard: Any) -> None:
         """Print and warn here as the candidate did there."""
         if not heard:
             return
-        out, err, warned = heard
+        try:
+            out, err, warned = heard
+            told = [(str(name), str(message)) for name, message in warned]
+        except (TypeError, ValueError) as error:
+            raise self._plain.Gone(f"what it printed cannot be told: {error}") from None
         sys.stdout.write(str(out)[:PRINTED])
         sys.stderr.write(str(err)[:PRINTED])
-        for name, message in warned:
-            category = self._find_exception("builtins", str(name))
+        for name, message in told:
+            category = self._find_exception("builtins", name)
             if category is not None and issubclass(category, Warning):
-                warnings.warn(str(message), category, stacklevel=4)
+                warnings.warn(message, category, stacklevel=4)
 
 
 def _attribute(found: Any, name: str) -> Optional[type]:
