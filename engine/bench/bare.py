@@ -4,7 +4,7 @@
 `{"n": 4, "tokens": 48}`, with one on stdout: how many tokens were sampled, and when each candidate had ended.
 
 `loop` is the ceiling: `llama_decode` on n sequences that share their prompt, step after step; nothing is sampled and
-nothing is said.  X
+nothing is said.  `calls` is one instance of `Llama`, called again and again; `slots` is llama.cpp's own server.
 """
 
 from __future__ import annotations
