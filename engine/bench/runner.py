@@ -18,6 +18,7 @@ from engine.bench.truth import hidden_verdicts
 from engine.config import Settings
 from engine.errors import GreenfinchError
 from engine.events import Outcome
+from engine.generation.base import Generator
 from engine.generation.factory import make_generator
 from engine.languages.python import Python
 from engine.record import load_run
@@ -59,6 +60,7 @@ async def run_problems(
     report: Callable[[Result, RecordedRun | None], None],
     *,
     done: frozenset[tuple[str, str, int]] = frozenset(),
+    wrapped: Callable[[Generator], Generator] = lambda generator: generator,
 ) -> None:
     """Run every problem under every strategy and seed that is not `done`; `report` gets each result as it comes, and
     all candidates of the run, if it was recorded.
@@ -67,11 +69,12 @@ async def run_problems(
 
     Args:
         strategies: names as `policy_named` knows them.
+        wrapped: what is asked for candidates in the model's place.
 
     Raises:
         ModelError, GenerationError: no candidate can be sampled at all.
     """
-    generator = make_generator(settings)
+    generator = wrapped(make_generator(settings))
     larger = make_generator(attrs.evolve(settings, model=settings.larger_model)) if settings.larger_model else None
     try:
         await generator.prepare()  # a model that cannot be used ends the bench here, not once a problem

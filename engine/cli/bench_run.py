@@ -22,8 +22,10 @@ from engine.bench.runner import Result, Summary, run_problems, summarise
 from engine.bench.simulate import Machine
 from engine.bench.sources import HUMANEVAL, problems_of
 from engine.bench.statistics import Interval
+from engine.bench.whole import WholeReplies
 from engine.cli.main import PASSED
 from engine.config import STRATEGIES, Settings
+from engine.generation.base import Generator
 
 _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded, unless they are given
 
@@ -44,6 +46,8 @@ _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded,
 @click.option("--python", help="Python that runs the tests; Greenfinch's own by default.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path),
               help="Folder for results and pool; what it already holds is not run again.")  # fmt: skip
+@click.option("--whole-replies", "whole", is_flag=True,
+              help="Let replies end by themselves, and count what ending them with their function saves.")  # fmt: skip
 @click.option("--plots", "draw", is_flag=True, help="Draw what was solved, over time and samples, into --out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a problem, then one a summary.")
 def run(
@@ -58,6 +62,7 @@ def run(
     limit: int | None,
     python: str | None,
     out: Path | None,
+    whole: bool,
     draw: bool,
     as_json: bool,
 ) -> None:
@@ -101,7 +106,15 @@ def run(
             progress.advance(task)
 
         seeds_ = range(first_seed, first_seed + seeds)
-        anyio.run(partial(run_problems, chosen, strategies, settings, seeds_, report, done=done))
+        asking: list[WholeReplies] = []
+
+        def wrapped(generator: Generator) -> Generator:
+            if not whole:
+                return generator
+            asking.append(WholeReplies(generator))
+            return asking[0]
+
+        anyio.run(partial(run_problems, chosen, strategies, settings, seeds_, report, done=done, wrapped=wrapped))
     asked = set(wanted)
     results = [result for result in results if (result.id, result.strategy, result.seed) in asked]
     summaries = summarise(results)
@@ -114,6 +127,11 @@ def run(
             print(json.dumps({"summary": True, **attrs.asdict(summary)}), flush=True)
     else:
         console.print(table(summaries))
+    for each in asking:
+        saved = f"{1 - each.read / each.whole:.0%}" if each.whole else "none"
+        console.print(
+            f"Functions were complete after {each.read} of {each.whole} tokens of their replies: {saved} saved."
+        )
     sys.exit(PASSED)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from engine.bench.whole import WholeReplies
 from engine.config import Settings
 from engine.errors import ConfigError, GenerationError
 from engine.generation.base import Message, SampleRequest
@@ -80,3 +81,14 @@ async def test_the_environment_puts_a_script_in_the_models_place(
     path.write_text('{"replies": [{"txt": "hi"}]}', "utf-8")
     with pytest.raises(ConfigError, match="txt"):
         make_generator(Settings())
+
+
+async def test_what_a_reply_holds_behind_its_function_is_counted(script: Any) -> None:
+    generator = WholeReplies(script({"text": "return 1\nAnd this is how it works.\n"}))
+    request = SampleRequest((Message("user", ""),))
+    async with aclosing(generator.sample(request)) as pieces:
+        async for piece in pieces:
+            if "\n" in piece.text:
+                break
+    assert 0 < generator.read < generator.whole
+    assert [piece.finish async for piece in generator.sample(request)][-1] == "stop"

@@ -30,7 +30,7 @@ LARGEST = 64 << 20  # bytes of one message
 SAFE_INTEGER = 1 << 53
 
 EMPTY: tuple[Any, ...] = ([], (), {}, set(), "", b"", range(0), {}.values(), {}.items())
-ITERATORS = (
+ITERATORS: tuple[type, ...] = (
     types.GeneratorType, map, filter, zip, enumerate, reversed,
     *(type(iter(each)) for each in EMPTY),
     itertools.count, itertools.chain, itertools.cycle, itertools.islice, itertools.repeat, itertools.takewhile,
