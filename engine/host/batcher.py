@@ -284,10 +284,10 @@ class Batcher:
                 break
 
         begun = time.monotonic()
-        backend.set_threads(governor.threads(len(batch), begun, self._others.cores()))
+        backend.set_threads(governor.threads(len(batch), self._others.cores()))
         backend.decode()
         ended = time.monotonic()
-        governor.learn(len(batch), ended - begun, ended)
+        governor.learn(len(batch), ended - begun)
         self._totals.steps += 1
         self._totals.step_seconds = ended - begun
         self._totals.decode_seconds += ended - begun

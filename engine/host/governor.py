@@ -4,10 +4,11 @@ llama.cpp's threads wait for each other by spinning, some hundred times a step. 
 another program takes one of the cores, each wait lasts until the scheduler gives the core back, and two threads on
 two cores fall to a fraction of the speed of one.  Waiting passively (`GOMP_SPINCOUNT=0`, or a low count) costs a third
 to a half of the speed on a quiet machine instead, and is no better than one thread on a busy one.  So the count follows
-the machine: down at once when a step is slower than it would be with fewer threads, or when others take a core; up
-again by a trial step as soon as the core is free, less often after each trial that did not pay.
+the machine: down as soon as others take a core, or a step is slower than it would be with fewer threads; up again by a
+trial step as soon as the core is free, less often after each trial that did not pay.  One step with a thread too many
+was seen to take fifty times as long, so while others use the core trials are rarer the more the last one cost.
 
-Pure: times come in, counts go out.
+Pure: times come in, counts go out.  Its clock is the time spent in steps: what happens between runs costs nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _FIRST_TRIAL = 0.2  # seconds on fewer threads before more are tried; each trial
 _PATIENCE_GROWS = 3.0
 _LAST_TRIAL = 12.0
 _BUSY_TRIAL = 45.0  # while others use the cores: what they do may yield to us
+_COST = {True: 50.0, False: 20.0}  # times what the last trial lost, until the next: where others are known to be busy
 _FAR = 4  # sizes of steps that are more than so many times apart tell little of each other
 _LONG = 0.4  # seconds; a step this long is no trial, unless the core is known to be free
 
@@ -75,25 +77,31 @@ class ThreadGovernor:
         self._at = 0
         self._asked = 0  # the rung that `threads` answered with last
         self._others: float | None = None
+        self._worked = 0.0  # seconds in steps so far
         self._tried_at = 0.0
         self._patience = _FIRST_TRIAL
+        self._lost = 0.0  # seconds, by the last trial in vain
+        self._yielding = False  # others use the core, and let us pass
 
     @property
     def settled(self) -> int:
         """The count in use, trials aside."""
         return self._ladder[self._at].threads
 
-    def threads(self, tokens: int, now: float, others: float | None = None) -> int:
+    def threads(self, tokens: int, others: float | None = None) -> int:
         """Threads for a step.
 
         Args:
             tokens: that it evaluates.
-            now: seconds of any clock.
             others: cores' worth of time that other programs used lately; None: not known.
         """
         self._others = others
+        if not self._is_taken():
+            self._yielding = False
+        elif not self._yielding:
+            self._step_down()
         self._asked = self._at
-        if self._at > 0 and self._may_try(tokens, now):
+        if self._at > 0 and self._may_try(tokens):
             self._asked = self._at - 1
         elif self._ladder[self._at].estimate(tokens) is not None:
             # Once for sizes far apart: without a figure for fewer threads nothing tells that these are too many.
@@ -102,38 +110,51 @@ class ThreadGovernor:
             self._asked = next(unknown, self._at)
         return self._ladder[self._asked].threads
 
-    def learn(self, tokens: int, seconds: float, now: float) -> None:
-        """The step that `threads` was asked for last took `seconds`, and ended at `now`."""
+    def learn(self, tokens: int, seconds: float) -> None:
+        """The step that `threads` was asked for last took `seconds`."""
+        self._worked += seconds
         asked, here = self._ladder[self._asked], self._ladder[self._at].estimate(tokens)
         if self._asked < self._at:
-            self._tried_at = now
+            self._tried_at = self._worked
             if here is not None and seconds < here:
                 self._at = self._asked
                 asked.learn(tokens, seconds)
-                self._patience = _FIRST_TRIAL
+                self._patience, self._lost = _FIRST_TRIAL, 0.0
+                self._yielding = self._is_taken()
             else:
                 self._patience = min(_LAST_TRIAL, _PATIENCE_GROWS * self._patience)
+                self._lost = seconds - (here or 0.0)
         elif self._asked == self._at and self._is_slow(tokens, seconds):
-            self._at += 1
-            self._tried_at = now
+            self._yielding = False
+            self._step_down()
         else:
             asked.learn(tokens, seconds)
             if self._asked > self._at and here is not None and seconds < here:
-                self._at, self._tried_at = self._asked, now
+                self._at, self._tried_at = self._asked, self._worked
 
-    def _may_try(self, tokens: int, now: float) -> bool:
+    def _step_down(self) -> None:
+        if self._at + 1 < len(self._ladder):
+            self._at += 1
+            self._tried_at = self._worked
+
+    def _may_try(self, tokens: int) -> bool:
         """Whether the next step may be one with more threads."""
-        since = now - self._tried_at
+        since = self._worked - self._tried_at
         usual = self._ladder[self._at].estimate(tokens)
+        short = usual is None or usual < _LONG
         if self._others is None:
-            return since >= self._patience and (usual is None or usual < _LONG)
+            return since >= max(self._patience, _COST[False] * self._lost) and short
         if self._others <= self._left(self._at - 1) + _FREE:
             return since >= self._patience
-        return since >= _BUSY_TRIAL and (usual is None or usual < _LONG)
+        return since >= max(_BUSY_TRIAL, _COST[True] * self._lost) and short
 
     def _left(self, rung: int) -> int:
         """Cores that this many threads leave to others."""
         return self._cores - self._ladder[rung].threads
+
+    def _is_taken(self) -> bool:
+        """Whether others use a core that the threads in use would need."""
+        return self._others is not None and self._others >= self._left(self._at) + _TAKEN
 
     def _is_slow(self, tokens: int, seconds: float) -> bool:
         """Whether a step was slower than it would have been with fewer threads."""
@@ -144,5 +165,6 @@ class ThreadGovernor:
         if least is not None and seconds > _SLOW * least:
             return True
         usual = self._ladder[self._at].estimate(tokens)
-        taken = self._others is not None and self._others >= self._left(self._at) + _TAKEN
-        return taken and least is not None and usual is not None and seconds > max(least, _LATER * usual)
+        if least is None or usual is None or not self._is_taken():
+            return False
+        return seconds > max(least, _LATER * usual)

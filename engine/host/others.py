@@ -7,6 +7,7 @@ import time
 import psutil
 
 _LEAST_SECONDS = 0.2  # between two looks; the kernel counts in hundredths
+_LONGEST_SECONDS = 2.0  # what others did while nobody looked tells little of now
 
 
 class OthersLoad:
@@ -26,6 +27,9 @@ class OthersLoad:
         span = now - self._looked
         if span >= _LEAST_SECONDS:
             idle, own = self._now()
+            if span > _LONGEST_SECONDS:
+                self._looked, self._idle, self._own = now, idle, own
+                return self._last
             used = len(self._counted()) * span - (idle - self._idle) - (own - self._own)
             self._last = max(0.0, used / span)
             self._looked, self._idle, self._own = now, idle, own
