@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import Any
 
 import psutil
 from attrs import frozen
 
+from engine.machine.cpus import usable_cores
+from engine.machine.hardware import cpu_name, load_average, system_name
 from engine.models.store import ModelFile
 
 BEST = "best"
@@ -103,29 +103,19 @@ class Machine:
 
     @classmethod
     def of(cls, model: ModelFile, threads: int) -> Machine:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return cls(
-            _cpu_name(),
-            cores,
+            cpu_name(),
+            usable_cores(),
             round(psutil.virtual_memory().total / 1e9, 1),
-            f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}",
+            system_name(),
             platform.python_version(),
             installed_version("llama-cpp-python"),
             model.name,
             round(model.path.stat().st_size / 1e6),
             threads,
-            round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0,
+            load_average(),
             _server(),
         )
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _server() -> str:

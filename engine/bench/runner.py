@@ -172,6 +172,7 @@ class Summary:
         solved_share, true_share, false_share: of runs, with 95 % intervals by bootstrap over problems.
         seconds_per_true, tokens_per_true, wh_per_true: of all runs, those that solved nothing included, for each true
             solve (each solve, where there are no hidden tests); None if there is none.
+        cost_per_true: money for that energy, in `currency`; None, too, where the user has set no price.
     """
 
     strategy: str
@@ -193,17 +194,23 @@ class Summary:
     energy_wh: float
     energy_label: str
     wh_per_true: float | None
+    cost_per_true: float | None = None
+    currency: str = ""
 
 
-def summarise(results: Iterable[Result]) -> list[Summary]:
-    """One summary a strategy, in the order of their first result."""
+def summarise(results: Iterable[Result], *, price_per_kwh: float = 0.0, currency: str = "") -> list[Summary]:
+    """One summary a strategy, in the order of their first result.
+
+    Args:
+        price_per_kwh: what the user pays for energy, in `currency`; 0: not known.
+    """
     by_strategy: dict[str, list[Result]] = {}
     for result in results:
         by_strategy.setdefault(result.strategy, []).append(result)
-    return [_summary(strategy, group) for strategy, group in by_strategy.items()]
+    return [_summary(strategy, group, price_per_kwh, currency) for strategy, group in by_strategy.items()]
 
 
-def _summary(strategy: str, group: list[Result]) -> Summary:
+def _summary(strategy: str, group: list[Result], price: float, currency: str) -> Summary:
     known = [result for result in group if result.true_solved is not None]
     seconds = sum(result.seconds for result in group)
     tokens = sum(result.tokens for result in group)
@@ -237,4 +244,6 @@ def _summary(strategy: str, group: list[Result]) -> Summary:
         energy_wh=energy,
         energy_label=", ".join(sorted(labels)),
         wh_per_true=each(energy),
+        cost_per_true=energy / 1000 * price / right if price and right else None,
+        currency=currency if price else "",
     )

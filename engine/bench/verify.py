@@ -6,14 +6,12 @@ all alike; medians are compared.  The cold run without a sandbox is the plain `p
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -22,6 +20,8 @@ from attrs import field, frozen
 
 from engine.config import Settings
 from engine.errors import GreenfinchError
+from engine.machine.cpus import usable_cores
+from engine.machine.hardware import load_average, system_name
 from engine.verification.environment import clean_environment
 from engine.verification.interpreter import Interpreter
 from engine.verification.verifier import Verifier, reach_statement
@@ -135,14 +135,11 @@ class Machine:
 
     @classmethod
     def of(cls, python: Interpreter) -> Machine:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
         version = ".".join(map(str, python.version))
-        system = f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}"
-        return cls(cores, system, version, python.frameworks.get("pytest", ""), round(load, 1))
+        return cls(usable_cores(), system_name(), version, python.frameworks.get("pytest", ""), load_average())
 
 
-async def measure(python: Interpreter, repeat: int) -> AsyncIterator[Measured]:
+async def measure(python: Interpreter, repeat: int) -> AsyncGenerator[Measured, None]:
     """Every project in turn.
 
     Raises:

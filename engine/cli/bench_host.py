@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from contextlib import aclosing
 
-import anyio
-import attrs
 import click
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +11,7 @@ from rich.table import Table
 from engine.bench import busy, kinds, results
 from engine.bench import host as beside
 from engine.cli.main import PASSED
+from engine.cli.measuring import rows_of
 from engine.config import Settings
 from engine.errors import ConfigError
 from engine.machine.cpus import usable_cores
@@ -49,26 +46,14 @@ def host(
     chosen = store.resolve(model or Settings.load().model)
     used = threads or Settings.load().threads or usable_cores()
     machine = results.Machine.of(chosen, used)
-    rows: list[results.Measured] = []
-
-    async def work() -> None:
-        numbers = [int(size) for size in sizes.split(",")]
-        if pooled:
-            measured = busy.pools(chosen, numbers, repeat=repeat, tokens=tokens, threads=used)
-        elif taken is not None:
-            measured = busy.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, taken=taken)
-        else:
-            measured = beside.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, also=also)
-        async with aclosing(measured):
-            async for row in measured:
-                rows.append(row)
-                if as_json:
-                    print(json.dumps(attrs.asdict(row)), flush=True)
-
-    anyio.run(work)
-    if as_json:
-        print(json.dumps({"machine": attrs.asdict(machine)}), flush=True)
-        sys.exit(PASSED)
+    numbers = [int(size) for size in sizes.split(",")]
+    if pooled:
+        measured = busy.pools(chosen, numbers, repeat=repeat, tokens=tokens, threads=used)
+    elif taken is not None:
+        measured = busy.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, taken=taken)
+    else:
+        measured = beside.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, also=also)
+    rows = rows_of(measured, machine, as_json=as_json)
     console = Console(highlight=False)
     console.print(
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_gb} GB, {machine.system}, load {machine.load}; "

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import anyio
 import attrs
-import cattrs
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from engine.bench import plots, pool, replays
+from engine.bench.journal import Journal
 from engine.bench.policies import EVERYTHING, FIXED, policy_named, split
 from engine.bench.runner import Result, Summary, run_problems, summarise
 from engine.bench.simulate import Machine
@@ -27,6 +28,11 @@ from engine.cli.main import PASSED
 from engine.config import STRATEGIES, Settings
 from engine.generation.base import Generator
 
+# What the system that this one is measured against says of itself: of each task that it was given, solved or not.
+_PUBLISHED = (
+    ("published: 14B, consumer card", "0.004 USD/task", "claimed"),
+    ("its GPU alone", "0.0016 USD/task", "by its own traces"),
+)
 _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded, unless they are given
 
 
@@ -81,7 +87,8 @@ def run(
     }
     settings = Settings.load().updated(options, source="command line")
     chosen = problems_of(problems)[skip:][:limit]
-    results = _earlier(out)
+    journal = Journal(out, Result)
+    results = journal.earlier()
     done = frozenset((result.id, result.strategy, result.seed) for result in results)
     console = Console(stderr=as_json, highlight=False)
     wanted = [
@@ -92,12 +99,9 @@ def run(
 
         def report(result: Result, recorded: pool.RecordedRun | None) -> None:
             results.append(result)
-            line = json.dumps(attrs.asdict(result))
-            if out is not None:
-                if recorded is not None:
-                    pool.append(recorded, out)
-                with (out / "results.jsonl").open("a", encoding="utf-8") as file:
-                    file.write(f"{line}\n")
+            if out is not None and recorded is not None:
+                pool.append(recorded, out)
+            line = journal.add(result)
             if as_json:
                 print(line, flush=True)
             else:
@@ -117,7 +121,7 @@ def run(
         anyio.run(partial(run_problems, chosen, strategies, settings, seeds_, report, done=done, wrapped=wrapped))
     asked = set(wanted)
     results = [result for result in results if (result.id, result.strategy, result.seed) in asked]
-    summaries = summarise(results)
+    summaries = summarise(results, price_per_kwh=settings.price_per_kwh, currency=settings.currency)
     if out is not None:
         (out / "summary.json").write_text(json.dumps([attrs.asdict(each) for each in summaries], indent=1), "utf-8")
     if draw and out is not None:
@@ -127,6 +131,7 @@ def run(
             print(json.dumps({"summary": True, **attrs.asdict(summary)}), flush=True)
     else:
         console.print(table(summaries))
+        console.print(electricity(summaries))
     for each in asking:
         saved = f"{1 - each.read / each.whole:.0%}" if each.whole else "none"
         console.print(
@@ -206,28 +211,14 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
-def _earlier(out: Path | None) -> list[Result]:
-    """Results that a broken-off bench left in its folder; its last line may be half a line."""
-    if out is None:
-        return []
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / "results.jsonl"
-    lines = file.read_text("utf-8").splitlines(keepends=True) if file.is_file() else []
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-        file.write_text("".join(lines), "utf-8")
-    return [cattrs.structure(json.loads(line), Result) for line in lines]
-
-
 def table(summaries: Sequence[Summary]) -> Table:
     """Strategies side by side."""
-    shown = Table("strategy", "runs", "solved", "truly", "false passes", "s/run", "s/true", "tokens/true", "candidates",
-                  "Wh/true", "Wh")  # fmt: skip
+    shown = Table("strategy", "runs", "solved", "truly", "false passes", "s/run", "s/true", "tokens/true", "candidates")
     for row in summaries:
         shown.add_row(
             row.strategy, str(row.runs), _share(row.solved_share), _share(row.true_share), _share(row.false_share),
             f"{row.seconds_per_problem:.1f}", _number(row.seconds_per_true), _number(row.tokens_per_true),
-            str(row.candidates), _number(row.wh_per_true, 3), f"{row.energy_wh:.2g} {row.energy_label}",
+            str(row.candidates),
         )  # fmt: skip
     return shown
 
@@ -242,6 +233,20 @@ def _standings(found: replays.Comparison) -> Table:
             f"{row.right:.0%}", f"{row.regret:+.1%}", f"{row.regret_area:+.3f}", _share(row.ahead),
             f"{row.missing:.0%}",
         )  # fmt: skip
+    return shown
+
+
+def electricity(summaries: Sequence[Summary]) -> Table:
+    """What a true solve has cost, the runs that solved nothing included, beside what was published."""
+    shown = Table("electricity", "Wh/true solve", "money/true solve", "known how", "Wh in all")
+    for row in summaries:
+        money = "set price_per_kwh" if not row.currency else "-"
+        if row.cost_per_true is not None:
+            money = f"{Decimal(f'{row.cost_per_true:.2g}'):f} {row.currency}"  # 0.000038, not 3.8e-05
+        shown.add_row(row.strategy, _number(row.wh_per_true, 3), money, row.energy_label or "-", f"{row.energy_wh:.2g}")
+    shown.add_section()
+    for what, money, how in _PUBLISHED:
+        shown.add_row(what, "-", money, how, "-")
     return shown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,16 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def system_name() -> str:
+    """Operating system, the release of its kernel, and architecture."""
+    return f"{platform.system()} {platform.release().partition('-')[0]} {platform.machine()}"
+
+
+def load_average() -> float:
+    """Programs that wanted to run in the last minute, on average; 0 where the system does not say."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
 
 
 def _path() -> Path:

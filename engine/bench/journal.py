@@ -1,0 +1,46 @@
+"""Results in a folder, a line of JSON each, so that a bench that was broken off goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import attrs
+import cattrs
+
+R = TypeVar("R", bound=attrs.AttrsInstance)
+_NAME = "results.jsonl"
+
+
+class Journal(Generic[R]):
+    """Of results of one kind.
+
+    Args:
+        folder: made if it is not there; None: nothing is kept.
+    """
+
+    def __init__(self, folder: Path | None, kind: type[R]) -> None:
+        self._file = folder / _NAME if folder is not None else None
+        self._kind = kind
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def earlier(self) -> list[R]:
+        """What a broken-off bench has left; its last line may be half a line, which is dropped."""
+        if self._file is None or not self._file.is_file():
+            return []
+        lines = self._file.read_text("utf-8").splitlines(keepends=True)
+        if lines and not lines[-1].endswith("\n"):
+            lines.pop()
+            self._file.write_text("".join(lines), "utf-8")
+        return [cattrs.structure(json.loads(line), self._kind) for line in lines]
+
+    def add(self, result: R) -> str:
+        """Keep a result; returns its line."""
+        told: dict[str, Any] = attrs.asdict(result)
+        line = json.dumps(told)
+        if self._file is not None:
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        return line

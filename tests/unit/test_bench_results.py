@@ -1,0 +1,64 @@
+"""What a bench keeps and sums up: results that survive an interruption; energy and money per true solve."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from rich.console import Console
+
+from engine.bench.journal import Journal
+from engine.bench.runner import Result, summarise
+from engine.cli.bench_run import electricity
+
+SOLVED = Result("a", "full", 0, True, True, False, 10.0, 100, 3, 0.03, "estimated")
+NOT = evolve(SOLVED, id="b", solved=False, true_solved=False, energy_wh=0.09, reason="none passed")
+WRONG = evolve(SOLVED, id="c", true_solved=False, false_pass=True, energy_wh=0.0)
+
+
+def test_a_true_solve_pays_for_all_that_solved_nothing() -> None:
+    (summary,) = summarise([SOLVED, NOT, WRONG], price_per_kwh=0.5, currency="EUR")
+    assert summary.wh_per_true == pytest.approx(0.12)
+    assert summary.cost_per_true == pytest.approx(0.12 / 1000 * 0.5)
+    assert (summary.currency, summary.energy_label) == ("EUR", "estimated")
+
+
+def test_without_a_price_or_a_true_solve_there_is_no_money() -> None:
+    assert summarise([SOLVED])[0].cost_per_true is None
+    (summary,) = summarise([NOT, WRONG], price_per_kwh=0.5, currency="EUR")
+    assert (summary.wh_per_true, summary.cost_per_true) == (None, None)
+
+
+def shown(**price: object) -> str:
+    console = Console(width=140, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(electricity(summarise([SOLVED, NOT], **price)))  # type: ignore[arg-type] # a price, its currency
+    return captured.get()
+
+
+def test_the_table_says_how_energy_is_known_and_what_was_published() -> None:
+    lines = shown(price_per_kwh=0.32, currency="EUR").splitlines()
+    ours = next(line for line in lines if "full" in line)
+    assert all(cell in ours for cell in ("0.120", "0.000038 EUR", "estimated"))
+    assert any("14B" in line and "0.004 USD/task" in line and "claimed" in line for line in lines)
+    assert any("0.0016 USD/task" in line and "by its own traces" in line for line in lines)
+    assert "set price_per_kwh" in shown()
+
+
+def test_a_bench_goes_on_after_half_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    Journal(folder, Result).add(SOLVED)
+    with (folder / "results.jsonl").open("a") as file:
+        file.write('{"id": "b", "stra')
+    journal = Journal(folder, Result)
+    assert journal.earlier() == [SOLVED]
+    journal.add(NOT)
+    assert Journal(folder, Result).earlier() == [SOLVED, NOT]
+
+
+def test_without_a_folder_nothing_is_kept() -> None:
+    journal = Journal(None, Result)
+    assert journal.add(SOLVED).startswith('{"id": "a"')
+    assert journal.earlier() == []
