@@ -6,6 +6,7 @@ Speed is measured in rounds in which all variants take turns, so that what else 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 import subprocess
@@ -57,6 +58,7 @@ class Variant:
 
     Attributes:
         tokens_per_second: decoding, by number of candidates at once (as text, for JSON); one figure a round.
+        scored: which text and how much of it the perplexity is of.
         solved, true_solved: of `problems`; true_solved passes the hidden tests, too.
     """
 
@@ -65,6 +67,7 @@ class Variant:
     tokens_per_second: dict[str, list[float]] = field(factory=dict)
     perplexity: float | None = None
     scored_tokens: int = 0
+    scored: str = ""
     results: list[Result] = field(factory=list)
 
     def rate(self, n: int) -> float | None:
@@ -90,7 +93,11 @@ class Bench:
     """The variants of one model in one folder.
 
     Args:
+        wanted: of these; what the folder knows of others is kept for another time.
         say: told in a line what goes on.
+
+    Raises:
+        ModelError: the folder is another model's.
     """
 
     def __init__(self, model: ModelFile, folder: Path, wanted: Sequence[Recipe], *, threads: int, say: Say) -> None:
@@ -101,7 +108,13 @@ class Bench:
         self._file = folder / "variants.json"
         folder.mkdir(parents=True, exist_ok=True)
         kept = {variant.recipe: variant for variant in self._kept()}
-        self.variants = [kept.get(recipe, Variant(recipe)) for recipe in wanted]
+        self.variants = [kept.pop(recipe, Variant(recipe)) for recipe in wanted]
+        self._others = list(kept.values())
+        source = next((v for v in (*self.variants, *self._others) if not v.recipe.kind and v.size), None)
+        if source is not None and source.size != model.path.stat().st_size:
+            raise ModelError(
+                f"{folder} holds variants of another model than {model.name}.", remedy="Name another folder."
+            )
 
     def make(self) -> None:
         """Stage `make`."""
@@ -128,12 +141,21 @@ class Bench:
 
     def perplexity(self, text: Path, windows: int) -> None:
         """Stage `perplexity`."""
+        scored = f"{hashlib.sha256(text.read_bytes()).hexdigest()[:16]} {windows}"
         for variant in self.variants:
-            if variant.perplexity is None:
+            if variant.perplexity is None or variant.scored not in ("", scored):
                 self._say(f"perplexity of {variant.recipe.name}")
                 told = self._ask("engine.bench.perplexity", variant, "--text", str(text), "--windows", str(windows))
-                variant.perplexity, variant.scored_tokens = told["perplexity"], told["tokens"]
+                variant.perplexity, variant.scored_tokens, variant.scored = told["perplexity"], told["tokens"], scored
                 self._keep()
+
+    def shown(self, problems: Sequence[Problem], strategy: str) -> list[Variant]:
+        """The variants for a report: of what they have solved, only these problems under this strategy."""
+        ids = {problem.id for problem in problems}
+        return [
+            attrs.evolve(v, results=[r for r in v.results if r.id in ids and r.strategy == strategy])
+            for v in self.variants
+        ]
 
     async def solves(self, problems: Sequence[Problem], settings: Settings) -> None:
         """Stage `solves`: the whole search on every problem, with the variant as its model."""
@@ -170,7 +192,8 @@ class Bench:
 
     def _keep(self) -> None:
         partial = self._file.with_suffix(".partial")
-        partial.write_text(json.dumps([attrs.asdict(variant) for variant in self.variants], indent=1), "utf-8")
+        known = [attrs.asdict(variant) for variant in (*self.variants, *self._others)]
+        partial.write_text(json.dumps(known, indent=1), "utf-8")
         partial.replace(self._file)
 
 

@@ -71,22 +71,23 @@ def optimise(
         bench.perplexity(text or TEXT, windows)
     if "solves" in wanted_stages and chosen:
         anyio.run(bench.solves, chosen, settings)
+    variants = bench.shown(chosen, settings.strategy)
     if as_json:
-        for row in summary(bench.variants):
+        for row in summary(variants):
             click.echo(json.dumps(row))
-    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {at_once}"
-    command += f" --windows {windows} --out OUT"
+    command = f"greenfinch models optimise {name} --types {kinds} --prune {prunings} --n {at_once} --rounds {rounds}"
+    command += f" --windows {windows} --out OUT" + (f" --text {text.name}" if text else "")
     set_name = problems.name.split(".")[0] if problems else ""
     if problems:
         command += f" --problems {set_name} --limit {len(chosen)} --seconds {settings.budget_seconds:g}"
-        command += f" --candidates {settings.candidates}"
+        command += f" --candidates {settings.candidates} --strategy {settings.strategy}"
     report = page(
-        Machine.of(model, threads), bench.variants, text=(text or TEXT).name,
-        problems=f"{set_name}, the first {len(chosen)}" if chosen and bench.variants[0].results else "",
+        Machine.of(model, threads), variants, text=(text or TEXT).name,
+        problems=f"{set_name}, the first {len(chosen)}" if chosen and variants[0].results else "",
         command=command,
     )  # fmt: skip
     (out / "report.md").write_text(report, "utf-8")
-    if all(variant.perplexity is not None and variant.rate(1) for variant in bench.variants):
-        plot(bench.variants, out / "plot.svg", 1)
+    if all(variant.perplexity is not None and variant.rate(1) for variant in variants):
+        plot(variants, out / "plot.svg", 1)
     if not as_json:
         click.echo(report, nl=False)
