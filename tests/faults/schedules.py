@@ -125,6 +125,21 @@ class Schedule(RuleBasedStateMachine):
         for _ in range(1 + again):
             self.window.start_job(name, "greenfinch.implement", self.window.place(name))
 
+    @rule(names=st.sampled_from((("slugify",), ("twice",), ("slugify", "twice"))))
+    def implement_with_prospects(self, names: tuple[str, ...]) -> None:
+        """On stubs, with a model that knows the answer: what comes next meets jobs that come to their end."""
+        self.write_script("good")
+        if self.is_open:
+            self.begin_anew()
+        for name in names:
+            self.window.start_job(name, "greenfinch.implement", self.window.place(name))
+
+    @rule(names=st.sampled_from((("slugify",), ("twice",), ("slugify", "twice"))))
+    def implement_to_the_end(self, names: tuple[str, ...]) -> None:
+        self.implement_with_prospects(names)
+        self.window.mood = "apply" if self.window.mood == "never" else self.window.mood
+        self.wait_for_a_job()
+
     @rule(name=st.sampled_from(NAMES))
     def implement_what_may_not_be_possible(self, name: str) -> None:
         place = {"uri": self.window.uri("words.py"), "position": {"line": 18, "character": 4}, "version": 2}
