@@ -20,13 +20,20 @@ _URL_PASSWORD = r"(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"  # noqa: S105 - a patte
 _START = r"(?:(?<!\w)|(?<=\\[nrt]))"  # of a word, also behind a line break as `repr` writes it
 # The forms that issuers give to their tokens so that they can be found; each is long enough to be nothing else.
 _FORMS = {
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    "token": (
-        _START + r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[\w-]{20,}|hf_[A-Za-z0-9]{30,}"
-        r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{50,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|sk-(?=[\w-]*\d)[\w-]{20,}"
-        r"|[rs]k_live_[A-Za-z0-9]{16,}|AIza[\w-]{35}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"
+    "private key": (
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+        r"|[A-Za-z0-9+/=\s\\]+-----END [A-Z ]*PRIVATE KEY-----"
     ),
-    "access key": _START + r"(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    "token": _START
+    + (
+        r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[\w-]{20,}|hf_[A-Za-z0-9]{30,}"
+        r"|npm_[A-Za-z0-9]{36}|pypi-AgE[\w-]{50,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|sk-(?=[\w-]*\d)[\w-]{20,}"
+        r"|[rs]k_live_[A-Za-z0-9]{16,}|AIza[\w-]{35}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+        # and what is left of one where a long text was cut off
+        r"|(?:gh[pousr]_|github_pat_|glpat-|hf_|npm_|pypi-AgE|xox[abeoprs]-|sk-|[rs]k_live_|AIza|eyJ)[\w-]{4,}"
+        r"(?:\.eyJ[\w-]*)?(?:\.[\w-]*)?(?=\.\.\.))"
+    ),
+    "access key": _START + r"(?:(?:AKIA|ASIA)[0-9A-Z]{16}\b|(?:AKIA|ASIA)[0-9A-Z]{4,}(?=\.\.\.))",
     "authorization": r"(?i:(?<=\bbearer )|(?<=\bbasic ))[A-Za-z0-9+/_.=~-]{16,}",
 }
 # What is called a secret, known by its name alone: in records only, for a model that repairs needs values of its tests.

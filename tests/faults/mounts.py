@@ -53,7 +53,7 @@ def bound(place: Path | str) -> str:
 
 def within(*mounts: str) -> tuple[str, ...]:
     """What to put before a command's words, so that it meets these mounts."""
-    return (*_UNSHARE, "sh", "-ec", "; ".join(mounts) + '; exec "$@"', "sh")
+    return (*_UNSHARE, "sh", "-ec", "; ".join((*mounts, 'exec "$@"')), "sh")
 
 
 def greenfinch(

@@ -41,6 +41,17 @@ def test_tokens_are_known_in_a_repr_too() -> None:
     assert [token for token in TOKENS.values() if repr(token)[1:-1] in printed] == []
 
 
+@pytest.mark.parametrize("name", TOKENS)
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.9])
+def test_tokens_that_were_cut_short_are_known_too(name: str, share: float) -> None:
+    cut = TOKENS[name][: int(share * len(TOKENS[name]))]
+    assert cut not in redacted(f"AssertionError: ['{cut}... and more']")
+
+
+def test_a_key_without_its_beginning_is_known_by_its_end() -> None:
+    assert redacted(f"'...{PRIVATE[50:]}' and more") == "'...[private key]' and more"
+
+
 def test_a_key_that_was_cut_short_is_none_the_less_a_key() -> None:
     assert redacted(f"before {PRIVATE[:60]}") == "before [private key]"
 
@@ -81,9 +92,10 @@ def home_files():
 
 
 def test_words():
-    seen = [dict(os.environ), home_files(), (HERE / "settings.env").read_text()]
-    print(seen)
-    assert slugify("Hello World") == "hello-world", seen
+    given = os.environ.get("LET_THROUGH_KEY")
+    settings = (HERE / "settings.env").read_text()
+    print(dict(os.environ), [given, home_files(), settings])
+    assert slugify("Hello World") == "hello-world", f"{{given}} {{home_files()}} {{settings}}"
 """
 
 
