@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import string
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,13 +18,12 @@ _SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGN
 _SHORTEST_SECRET = 6  # a "key" such as `1` or `true` would be found everywhere
 _URL_PASSWORD = r"(?<=://)[^/\s:@\"']+:[^/\s@\"']+(?=@)"  # noqa: S105 - a pattern
 
-_START = r"(?:(?<!\w)|(?<=\\[nrt]))"  # of a word, also behind a line break as `repr` writes it
+# Of a run of characters, also behind a line break as `repr` writes it.  Not within one: texts are hostile, and from
+# each start all that follows would be read.
+_START = r"(?:(?<![\w-])|(?<=\\[nrt]))"
 # The forms that issuers give to their tokens so that they can be found; each is long enough to be nothing else.
 _FORMS = {
-    "private key": (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-        r"|[A-Za-z0-9+/=\s\\]+-----END [A-Z ]*PRIVATE KEY-----"
-    ),
+    "private key": r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
     "token": _START
     + (
         r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[\w-]{20,}|hf_[A-Za-z0-9]{30,}"
@@ -92,7 +92,8 @@ def without_forms(text: str) -> str:
     """The text without tokens and keys that are known by their form."""
     for name, form in _COMPILED.items():
         text = form.sub(f"[{name}]", text)
-    return text
+    *keys, rest = _KEY_END.split(text)  # of keys whose beginning was cut off
+    return "".join(f"{key.rstrip(_BASE64)}[private key]" for key in keys) + rest
 
 
 def _without_named(text: str) -> str:
@@ -119,5 +120,7 @@ def _by_length(values: Iterable[str]) -> list[str]:
     return [re.escape(value) for value in sorted(values, key=len, reverse=True)]
 
 
+_KEY_END = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
+_BASE64 = f"{string.ascii_letters}{string.digits}+/=\\\r\n"
 _COMPILED = {name: re.compile(form) for name, form in _FORMS.items()}
 _NAMED_COMPILED = re.compile(_NAMED)

@@ -48,6 +48,14 @@ def test_tokens_that_were_cut_short_are_known_too(name: str, share: float) -> No
     assert cut not in redacted(f"AssertionError: ['{cut}... and more']")
 
 
+@pytest.mark.timeout(20)  # where each start were tried on all that follows it would be minutes
+@pytest.mark.parametrize("piece", ["sk-", "eyJ-", "ghp_a", "a ", "://a:a", "bearer ", PRIVATE[:35], PRIVATE[-33:]])
+def test_no_text_holds_the_search_up(piece: str) -> None:
+    text = piece * (150_000 // len(piece))
+    redacted(text)
+    Redactor({})({"detail": text})
+
+
 def test_a_key_without_its_beginning_is_known_by_its_end() -> None:
     assert redacted(f"'...{PRIVATE[50:]}' and more") == "'...[private key]' and more"
 
