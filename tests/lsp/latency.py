@@ -96,7 +96,7 @@ async def measure(seconds: float, functions: int, model: str) -> dict[str, Any]:
             await window.actions(uri, "def last")
             before = told(await ask(window, uri, min(10.0, seconds)))
             job = (await window.choose(await window.action(target, "def scramble", "Generate")))["job"]
-            await window.until(lambda: any("candidate" in str(value) for value in window.progress), seconds=600)
+            await window.until(lambda: any("tried" in str(value) for value in window.progress), seconds=600)
             during = told(await ask(window, uri, seconds))
             status = await window.run("greenfinch.status")
             running = next(each for each in status["jobs"] if each["job"] == job)["state"] == "running"
