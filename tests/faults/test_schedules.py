@@ -18,7 +18,8 @@ from hypothesis.stateful import run_state_machine_as_test
 STEPS = int(os.environ.get("GREENFINCH_SCHEDULE_STEPS", "100"))
 SEED = os.environ.get("GREENFINCH_SCHEDULE_SEED", "1")
 A_SERVER = 50 if STEPS >= 1000 else 25
-# Lives are of different lengths; so many of them come to at least STEPS.  Real processes do not repeat themselves to the step, so that what fails is shown as it was; with SHRINK it is tried.
+# Lives are of different lengths, and there are so many of them that they come to STEPS at least.  Real processes do not
+# repeat themselves to the step, so that what fails is shown as it was; with SHRINK a shorter way there is tried.
 SHRINK = (Phase.shrink,) if os.environ.get("GREENFINCH_SCHEDULE_SHRINK") else ()
 
 
