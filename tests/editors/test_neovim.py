@@ -52,7 +52,7 @@ def start(private_home: dict[str, str], project: Path, tmp_path: Path) -> Callab
             assert out.is_file(), done.stderr
             found: dict[str, Any] = json.loads(out.read_text())
             assert "problem" not in found, (found, done.stderr)
-            assert found["server_ended"]
+            assert found["server_ended"], found
             return found
 
         return run
@@ -100,6 +100,8 @@ def test_neovim_0_10_set_up_as_the_help_says(
     assert found["titles"] == [GENERATE]
     assert found["undone"] and found["redone"] and proof(found)
     assert found["after"] == STUB.replace("    ...\n", GOOD)
+    restarted = drive("restart", script(GOOD) | environment)
+    assert restarted["another"] and restarted["status"]["busy"] == []
 
 
 def test_the_command_and_the_mapping_do_the_same(drive: Drive, script) -> None:
@@ -139,6 +141,11 @@ def test_a_class_in_a_package_with_its_tests_elsewhere(drive: Drive, project: Pa
     found = drive("folders", script("    return side(self)\n", "    return 4 * side(self)\n"))
     assert found["root"] == str(project)
     assert passes_tests(project, {"pkg/shapes.py": found["after"]}, "tests/test_shapes.py")
+
+
+def test_a_restart_is_another_server(drive: Drive, script) -> None:
+    found = drive("restart", script(GOOD))
+    assert found["another"] and found["status"]["busy"] == []
 
 
 def test_the_doctor_and_checkhealth_list_what_there_is(drive: Drive, script) -> None:

@@ -202,6 +202,17 @@ function scenarios.folders()
   found.root = client().root_dir
 end
 
+function scenarios.restart()
+  attach('words.py')
+  local id = client().id
+  vim.cmd('Greenfinch restart')
+  wait(function()
+    return client() and client().initialized
+  end, 'the new server')
+  found.another = client().id ~= id
+  found.status = answer('status')
+end
+
 function scenarios.doctor()
   attach('words.py')
   vim.cmd('Greenfinch doctor')
@@ -261,7 +272,7 @@ vim.schedule(function()
   local ok, problem = xpcall(scenarios[scenario], debug.traceback)
   found.problem = not ok and problem or nil
   if client() then
-    client():stop(vim.env.FORCE ~= nil)
+    vim.lsp.stop_client({ client() }, vim.env.FORCE ~= nil)
   end
   vim.wait(20000, function()
     return client() == nil

@@ -7,7 +7,10 @@ local function check_neovim()
   if vim.fn.has('nvim-0.11') == 1 then
     health.ok('Neovim ' .. tostring(vim.version()))
   else
-    health.error('Neovim is older than 0.11', { 'Update it, or use the recipe |greenfinch-0.10|.' })
+    health.warn(
+      'Neovim is older than 0.11',
+      { 'Set up as in |greenfinch-0.10|, it works; older than 0.10, it does not.' }
+    )
   end
 end
 

@@ -33,6 +33,9 @@ local function client_here()
   return clients[1]
 end
 
+-- Functions of a client became its methods in Neovim 0.11.
+local has_methods = vim.fn.has('nvim-0.11') == 1
+
 ---Runs a command of the server.  Every one is answered at once.
 ---@param command string its name behind `greenfinch.`
 ---@param argument? table
@@ -43,13 +46,18 @@ function M.execute(command, argument, on_answer)
     return
   end
   local params = { command = 'greenfinch.' .. command, arguments = argument and { argument } or {} }
-  client:request('workspace/executeCommand', params, function(err, answer)
+  local function answered(err, answer)
     if err then
       tell(err.message, vim.log.levels.ERROR)
     elseif on_answer then
       on_answer(answer)
     end
-  end)
+  end
+  if has_methods then
+    client:request('workspace/executeCommand', params, answered)
+  else
+    client.request('workspace/executeCommand', params, answered)
+  end
 end
 
 ---Implements the function or the stubs of the class or file under the cursor.  What it does is shown as progress.
@@ -113,14 +121,24 @@ end
 
 ---Ends the servers and starts them anew for all Python buffers.
 function M.restart()
-  for _, client in ipairs(vim.lsp.get_clients({ name = 'greenfinch' })) do
-    client:stop()
-  end
+  local clients = vim.lsp.get_clients({ name = 'greenfinch' })
+  local buffers = vim.tbl_map(function(client)
+    return vim.tbl_keys(client.attached_buffers)
+  end, clients)
+  vim.lsp.stop_client(clients)
   vim.wait(3000, function()
     return #vim.lsp.get_clients({ name = 'greenfinch' }) == 0
   end, 50)
-  vim.lsp.enable('greenfinch', false)
-  vim.lsp.enable('greenfinch')
+  if has_methods then
+    vim.lsp.enable('greenfinch', false)
+    vim.lsp.enable('greenfinch')
+    return
+  end
+  for number, client in ipairs(clients) do
+    for _, buffer in ipairs(buffers[number]) do
+      vim.lsp.start(client.config, { bufnr = buffer })
+    end
+  end
 end
 
 return M
