@@ -15,7 +15,7 @@ from faults.schedules import Schedule, tally
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-STEPS = int(os.environ.get("GREENFINCH_SCHEDULE_STEPS", "100"))
+STEPS = int(os.environ.get("GREENFINCH_SCHEDULE_STEPS", "60"))
 SEED = os.environ.get("GREENFINCH_SCHEDULE_SEED", "1")
 A_SERVER = 50 if STEPS >= 1000 else 25
 # Lives are of different lengths, and there are so many of them that they come to STEPS at least.  Real processes do not
