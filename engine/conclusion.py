@@ -25,6 +25,7 @@ class Ending:
         tokens: sampled by all candidates, those that were cut off included.
         question: what the candidates that pass disagree about.
         still_so: of the winner; see `Outcome`.
+        went_on: what failed, and what went on in its place.
         stale: a candidate that passed, but could not be confirmed on a workspace that went on changing.
         record: file that keeps the run, or empty; unrecorded: why it is not kept.
     """
@@ -45,6 +46,7 @@ class Ending:
     question: OpenQuestion | None = None
     still_so: Callable[[], bool] = field(default=lambda: False)
     stale: Candidate | None = None
+    went_on: Sequence[str] = ()
 
 
 def conclude(ending: Ending) -> Outcome:
@@ -66,6 +68,7 @@ def conclude(ending: Ending) -> Outcome:
         reason="",
         record=ending.record,
         unrecorded=ending.unrecorded,
+        went_on=tuple(ending.went_on),
     )
     return _lost(common, ending) if ending.winner is None else _won(common, ending, ending.winner)
 
@@ -81,6 +84,7 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
     count = len(winner.untested)
     alone = f", {count} stub{'s' * (count > 1)} without tests left alone" if count else ""
     energy = f"{ending.energy.watt_hours:.2g} Wh {ending.energy.label}"
+    went_on = "".join(f"; {how}" for how in ending.went_on)
     return evolve(
         common,
         passed=True,
@@ -89,7 +93,7 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
         edit=unified_diff(winner.base, winner.text, ending.name),
         proof=(
             f"{ending.target.label}: {total}/{total} tests pass{left_out}{alone} "
-            f"(candidate {number} of {len(ending.candidates)}, {ending.seconds:.1f} s, {energy})"
+            f"(candidate {number} of {len(ending.candidates)}, {ending.seconds:.1f} s, {energy}{went_on})"
         ),
         winner=number,
         decided_by=winner.strict.decided_by,

@@ -21,7 +21,7 @@ from engine.config import Settings
 from engine.confirmation import confirm
 from engine.energy import Account, Energy, Meter
 from engine.errors import GreenfinchError, TargetNotFoundError
-from engine.events import Event, ModelReady, OpenQuestion, Outcome, RunStarted, StageStarted, as_json
+from engine.events import Event, ModelReady, OpenQuestion, Outcome, RunStarted, StageStarted, WentOn, as_json
 from engine.generation.base import Generator
 from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
@@ -72,6 +72,7 @@ class Run:
         self._stale: Candidate | None = None
         self._question: OpenQuestion | None = None
         self._spent: dict[int, int] = {}
+        self._went_on: list[str] = []
 
     # -- the whole
 
@@ -136,9 +137,7 @@ class Run:
                 return await self._searching(verifier, interpreter, snapshot)
 
             async def prepare_model() -> None:
-                info = await generator.prepare()
-                await self._energy.attach(generator.work)
-                self._emit(ModelReady(info))
+                await self._ready(generator)
 
             searching, _ = await both(find_judge, prepare_model)
             sources = [snapshot.read(file) for file in searching.judge.files]
@@ -207,7 +206,9 @@ class Run:
                 winner = await self._best_confirmed(searching, passed)  # whatever it takes
             tasks.cancel_scope.cancel()
         if searching.failure is not None:
-            raise searching.failure
+            if winner is None:
+                raise searching.failure
+            self._record("failure", what=str(searching.failure))  # a proof stands, whatever else went wrong
         if winner is None and searching.sampling_error and not any(c.solution for c in searching.candidates):
             raise searching.sampling_error
         return winner
@@ -242,14 +243,13 @@ class Run:
 
     def _models(self, generator: Generator, prompt: Prompt, searching: Searching) -> Models:
         def sampler(of: Generator) -> Sampler:
-            return Sampler(of, self._language, prompt, self._settings, self._seed, self._listener, self._spent)
+            return Sampler(of, self._language, prompt, self._settings, self._seed, self._hear, self._spent)
 
         async def larger() -> Sampler:
             assert self._make_larger is not None  # noqa: S101 - or it would not be asked for
             self._emit(StageStarted("model", f"making {self._settings.larger_model} ready"))
             made = self._make_larger()
-            self._emit(ModelReady(await made.prepare()))
-            await self._energy.attach(made.work)
+            await self._ready(made)
             return sampler(made)
 
         async def watt_hours() -> float:
@@ -309,10 +309,26 @@ class Run:
                 question=self._question,
                 still_so=partial(winner.evidence.holds, self._request) if winner else lambda: False,
                 stale=self._stale,
+                went_on=self._went_on,
             )
         )
         self._record_event(outcome)
         return outcome
+
+    async def _ready(self, generator: Generator) -> None:
+        info = await generator.prepare()
+        await self._energy.attach(generator.work)
+        self._emit(ModelReady(info))
+        if info.fallback:
+            self._hear(WentOn(info.fallback))
+
+    def _hear(self, event: Event) -> None:
+        """From the sampling of candidates: how they grow, which is not kept; and what goes on in place of what."""
+        if not isinstance(event, WentOn):
+            self._listener(event)
+        elif event.how not in self._went_on:
+            self._went_on.append(event.how)
+            self._emit(event)
 
     def _emit(self, event: Event) -> None:
         self._record_event(event)

@@ -66,6 +66,13 @@ class ModelReady:
 
 
 @frozen
+class WentOn:
+    """A part has failed, and the run goes on by other means: `how` in a few words.  Told once for each."""
+
+    how: str
+
+
+@frozen
 class CandidateStarted:
     """Candidate `number` (from 1) is being sampled; or it is the target's own body, as the user wrote it (`existing`).
 
@@ -200,6 +207,7 @@ class Outcome:
         winner: the winning candidate's number.
         best: what came nearest, without a winner.
         record: file that keeps the run, or empty; unrecorded: why it is not kept, empty if it is.
+        went_on: what failed in the run, and what went on in its place.
         untested: names of stubs of a class or file that no test reaches; they were left alone.
         decided_by: what the winner was accepted by besides its tests: `split`, `twin`, or `tests` alone.
         open_question: what the tests leave open, as the candidates that pass show it; None if nothing is known.
@@ -229,6 +237,7 @@ class Outcome:
     energy_phases: dict[str, float] = field(factory=dict)
     cost: float | None = None
     currency: str = ""
+    went_on: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
     decided_by: str = ""
     overfit_suspect: str = ""
@@ -245,6 +254,7 @@ Event = (
     | StageStarted
     | JudgeFound
     | ModelReady
+    | WentOn
     | CandidateStarted
     | CandidateGrew
     | CandidateRejected

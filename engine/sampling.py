@@ -10,7 +10,7 @@ from contextlib import aclosing
 from attrs import evolve, frozen
 
 from engine.config import Settings
-from engine.events import CandidateGrew, Event
+from engine.events import CandidateGrew, Event, WentOn
 from engine.generation.base import Generator, SampleRequest
 from engine.languages.base import Function, Language, Solution
 from engine.prompting import Prompt
@@ -115,6 +115,8 @@ class Sampler:
         text = ""
         async with aclosing(self._generator.sample(request)) as pieces:
             async for piece in pieces:
+                if piece.note:
+                    self._emit(WentOn(piece.note))
                 text += piece.text
                 tokens += piece.tokens
                 self._count(number, tokens, piece.tokens)

@@ -183,7 +183,7 @@ class Searching:
             candidate.sampled = await sampler.sample(
                 number, decision, parent.solution if parent else None, parent.failure if parent else None
             )
-        except GenerationError as error:
+        except GreenfinchError as error:  # a model's file that is gone, too: others may be in their tests
             self.sampling_error = error
             self._refuse(candidate, Refused(f"sampling failed: {error.what}"))
             return

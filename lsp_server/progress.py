@@ -15,6 +15,7 @@ from engine.events import (
     ModelReady,
     RunStarted,
     StageStarted,
+    WentOn,
 )
 from lsp_server.client import Client
 
@@ -82,6 +83,8 @@ class Narrator:
                 return f"{tests} {'test decides' if tests == 1 else 'tests decide'}, {failing} fail now"
             case ModelReady(info=info):
                 return f"{info.model} is ready"
+            case WentOn(how=how):
+                return how
             case CandidateGrew(tokens_per_second=speed):
                 self._speed = speed
             case CandidateRejected(number=number):

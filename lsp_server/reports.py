@@ -101,6 +101,7 @@ class Story:
             lines[0] += f", {outcome.energy_wh:.3f} Wh ({outcome.energy_label})"
         if self._model is not None:
             lines.append(f"- model: {self._model.info.model}, {self._model.info.where}")
+        lines += [f"- went on: {how}" for how in outcome.went_on]
         if self._judge is not None:
             judge = self._judge
             lines.append(f"- judge: {judge.tests} tests ({judge.framework}) in {', '.join(judge.files)}")

@@ -22,6 +22,7 @@ from engine.events import (
     Outcome,
     RunStarted,
     StageStarted,
+    WentOn,
 )
 
 _DIFF_COLOURS = {"+": "green", "-": "red", "@@": "cyan"}
@@ -67,6 +68,8 @@ class RunDisplay:
                     _print(self._console, Text(f"  {warning}", style="yellow"))
             case ModelReady():
                 _print(self._console, Text(f"  model: {event.info.model}, {event.info.where}", style="dim"))
+            case WentOn():
+                _print(self._console, Text(f"  {event.how}", style="yellow"))
             case CandidateStarted():
                 self._growing[event.number] = Text(f"  {_who(event)}", style="cyan")
             case CandidateGrew():

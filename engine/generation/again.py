@@ -15,14 +15,15 @@ from attrs import evolve
 from engine.generation.base import LostError, Piece, SampleRequest
 
 Attempt = Callable[[SampleRequest], AsyncGenerator[Piece, None]]
-Mend = Callable[[LostError], Awaitable[None]]
+Mend = Callable[[LostError], Awaitable[str]]
 
 
 async def persistently(request: SampleRequest, attempt: Attempt, mend: Mend) -> AsyncGenerator[Piece, None]:
     """Stream one sample, through as many attempts as it takes.
 
     Args:
-        mend: called when an attempt was lost; returns when the next one may begin, or raises to give up.
+        mend: called when an attempt was lost; returns when the next one may begin, with what the user should know of
+            that (a piece's `note`), or raises to give up.
     """
     said, tokens = "", 0
     while True:
@@ -42,7 +43,8 @@ async def persistently(request: SampleRequest, attempt: Attempt, mend: Mend) -> 
                     if piece.finish is not None:
                         return
         except LostError as error:
-            await mend(error)
+            if note := await mend(error):
+                yield Piece(note=note)
         if differs:
             left = max(1, request.max_tokens - tokens)
             request, said, tokens = evolve(request, prefill=request.prefill + said, max_tokens=left), "", 0

@@ -76,21 +76,28 @@ class Piece:
         tokens: sampled tokens that this piece stands for.
         finish: None until the last piece: `stop` (the model ended it) or `length` (`max_tokens` were used up).
         usage: with the last piece, if the backend says.
+        note: what failed, and what goes on in its place, in a few words for the user.
     """
 
     text: str = ""
     tokens: int = 0
     finish: Literal["stop", "length"] | None = None
     usage: Usage | None = None
+    note: str = ""
 
 
 @frozen
 class GeneratorInfo:
-    """Where a run's tokens come from, as shown to the user and kept in its record."""
+    """Where a run's tokens come from, as shown to the user and kept in its record.
+
+    Attributes:
+        fallback: what is used in place of what was meant, in a few words; empty if nothing is.
+    """
 
     model: str
     where: str
     details: dict[str, str] = field(factory=dict)
+    fallback: str = ""
 
 
 class Generator(Protocol):

@@ -162,6 +162,11 @@ def reason(exit_code: int) -> str | None:
     return _EXIT_REASONS.get(exit_code)
 
 
+def crashed(exit_code: int) -> bool:
+    """Whether a host was ended by the system, and not by a decision of its own."""
+    return exit_code not in (0, 1, 2, *_EXIT_REASONS)
+
+
 def log_path(path: Path) -> Path:
     """The log of the host that listens at `path`; it begins anew with each host."""
     return path.with_suffix(".log")

@@ -1,27 +1,41 @@
-"""The local model host as a `Generator`: found if one runs, started if none does, replaced when it died or hangs."""
+"""The local model host as a `Generator`: found if one runs, started if none does, replaced when it died or hangs.
+
+What has failed is tried again by less demanding means.  The host itself goes from the GPU to fewer layers there, and to
+the CPU (see `engine/host/ladder.py`); a model that cannot be used at all gives way to a smaller one here, where the
+choice was left to `auto`: who names a model gets that one, or the error.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import httpx
-from attrs import define, field
+from attrs import define, evolve, field
 from filelock import FileLock, Timeout
 
 from engine.config import Settings
 from engine.energy.base import Work
-from engine.errors import HostError
+from engine.errors import HostError, ModelError
 from engine.generation.again import persistently
 from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest
 from engine.generation.endpoints import host_client
-from engine.generation.launch import MEMORY_SHORT, end_hosts, last_words, log_path, reason, socket_path, start_host
+from engine.generation.launch import (
+    MEMORY_SHORT,
+    crashed,
+    end_hosts,
+    last_words,
+    log_path,
+    reason,
+    socket_path,
+    start_host,
+)
 from engine.generation.openai import OpenAIGenerator
 from engine.models import store
 
@@ -29,7 +43,7 @@ START_SECONDS = 600.0  # the largest models take minutes from a slow disk
 SILENCE_SECONDS = 20.0  # the host says every 5 seconds that it lives
 HEALTH_SECONDS = 10.0  # it answers this within milliseconds
 MOST_SILENCES = 2  # in a row; then it hangs
-MOST_TRIES = 3  # of one sample
+MOST_TRIES = 3  # of one sample, and of a start that crashes: on all of the GPU, on half of it, on the CPU
 MOST_REPLACED = 4  # hosts, within
 REPLACED_SECONDS = 300.0  # of each other; then what kills them would kill the next one, too
 POLL_SECONDS = 0.05
@@ -92,17 +106,26 @@ class LocalGenerator:
         self._connection: _Connection | None = None
         self._preparing = anyio.Lock()
         self._spent = _Spent()
+        self._first = ""  # the model that was meant
+        self._unusable: dict[str, str] = {}  # models that could not be used, and why
 
     async def prepare(self) -> GeneratorInfo:
-        """Make sure that a host runs and has loaded the model.
+        """Make sure that a host runs and has loaded the model; with `auto`, another model where that cannot be.
 
         Raises:
             ModelError: there is no such model on this machine.
             HostError: the host could not be started; the text holds the end of its log.
         """
         async with self._preparing:
-            connection = await self._connect()
-            health = await self._ready(connection)
+            while True:
+                connection = await self._connect()
+                self._first = self._first or connection.model.name
+                try:
+                    health = await self._ready(connection)
+                    break
+                except HostError as error:
+                    if not await self._step_down(connection.model, error):
+                        raise
             self._spent.learn(health)
             details = {
                 "file": str(connection.model.path),
@@ -110,9 +133,14 @@ class LocalGenerator:
                 "context_tokens": str(health.get("context_tokens", "")),
                 "host_pid": str(health.get("pid", "")),
             }
-            why = f"chosen by auto: {connection.model.why}" if connection.model.why else ""
-            how = ", ".join(filter(None, ("llama.cpp", health.get("device", "CPU"), health.get("note"), why)))
-            return GeneratorInfo(connection.model.name, f"this machine ({how})", details)
+            model, rung = connection.model, str(health.get("fallback") or "")
+            whys = [f"chosen by auto: {model.why}"] if model.why else []
+            whys += [f"{name} could not be used: {what}" for name, what in self._unusable.items()]
+            parts = ("llama.cpp", health.get("device", "CPU"), rung, health.get("note"), "; ".join(whys))
+            how = ", ".join(filter(None, parts))
+            other = f"{model.name} in place of {self._first}" if model.name != self._first else ""
+            fallback = "; ".join(filter(None, (other, rung)))
+            return GeneratorInfo(model.name, f"this machine ({how})", details, fallback)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
         """Stream one sample.  When the host dies or hangs meanwhile, a fresh one samples it again.
@@ -123,19 +151,27 @@ class LocalGenerator:
         if self._connection is None:
             await self.prepare()
         losses = 0
+        at = self._connection
 
         def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
-            assert self._connection is not None  # noqa: S101 - `prepare` has set it
-            return self._connection.generator.sample(request)
+            nonlocal at
+            at = self._connection
+            assert at is not None  # noqa: S101 - `prepare` has set it
+            return at.generator.sample(request)
 
-        async def mend(error: LostError) -> None:
+        async def mend(error: LostError) -> str:
             nonlocal losses
+            assert at is not None  # noqa: S101 - it was lost
             losses += 1
-            lately = [at for at in self._spent.replaced if at > time.monotonic() - REPLACED_SECONDS]
+            lately = [when for when in self._spent.replaced if when > time.monotonic() - REPLACED_SECONDS]
             if losses == MOST_TRIES or len(lately) >= MOST_REPLACED:
-                raise self._died() from error
+                died = self._died(at)
+                if not await self._step_down(at.model, died):
+                    raise died from error
+                losses = 0
             self._progress("the model host was lost; starting it afresh")
-            await self.prepare()
+            fallback = (await self.prepare()).fallback
+            return f"the model host was lost and started afresh: {fallback}" if fallback else ""
 
         async with aclosing(persistently(request, attempt, mend)) as pieces:
             async for piece in pieces:
@@ -161,7 +197,7 @@ class LocalGenerator:
             self._connection = None
 
     async def _connect(self) -> _Connection:
-        model = await anyio.to_thread.run_sync(store.resolve, self._settings.model)
+        model = await anyio.to_thread.run_sync(self._resolve)
         path = socket_path(model.path, self._settings)
         if self._connection is not None:
             if self._connection.socket == path:
@@ -172,13 +208,37 @@ class LocalGenerator:
         self._connection = _Connection(model, path, client, generator)
         return self._connection
 
+    def _resolve(self) -> store.ModelFile:
+        """The model to use: the one in use as long as it can be, since what `auto` means changes with free memory."""
+        if self._connection is not None and self._connection.model.name not in self._unusable:
+            model = self._connection.model
+            with suppress(ModelError):
+                return evolve(store.find(model.name if model.entry else str(model.path)), why=model.why)
+        return store.resolve(self._settings.model, frozenset(self._unusable))
+
+    async def _step_down(self, model: store.ModelFile, error: HostError) -> bool:
+        """Whether another model is there to go on with; then `error` is why `model` is not used any more."""
+        if model.name in self._unusable:
+            return True  # another sample has found that out already
+        if self._settings.model != "auto":
+            return False
+        without = {**self._unusable, model.name: error.what.rstrip(".")}
+        try:
+            other = await anyio.to_thread.run_sync(store.resolve, "auto", frozenset(without))
+        except ModelError:
+            return False
+        self._unusable = without
+        self._spent.replaced.clear()  # these were the other model's
+        self._progress(f"{model.name} cannot be used; going on with {other.name}")
+        return True
+
     async def _ready(self, connection: _Connection) -> dict[str, Any]:
         """Wait until the host answers that it is ready, starting it if nobody else does."""
         path = connection.socket
         starting = FileLock(path.with_suffix(".start"), thread_local=False)
         process: subprocess.Popen[bytes] | None = None
         said = ""
-        silences = 0
+        silences = crashes = 0
         try:
             with anyio.fail_after(START_SECONDS):
                 while True:
@@ -197,9 +257,12 @@ class LocalGenerator:
                     if health and health.get("error"):
                         raise self._not_started(connection, str(health["error"]), health.get("error_code"))
                     if process is not None and process.poll() is not None and health is None:
-                        if process.returncode != 0:
+                        crashes += crashed(process.returncode)
+                        if process.returncode != 0 and (not crashed(process.returncode) or crashes == MOST_TRIES):
                             raise self._not_started(connection, last_words(path), reason(process.returncode))
-                        process = None  # it met another host, which starts, ends or hangs: give that one time
+                        # It met another host, which starts, ends or hangs: give that one time.  Or it crashed: then
+                        # perhaps a driver did it, and the next one asks less of the GPU.
+                        process = None
                         await anyio.sleep(RETRY_SECONDS)
                         continue
                     if health is None and process is None and _acquired(starting):  # nobody else is starting one now,
@@ -247,9 +310,9 @@ class LocalGenerator:
             remedy=f"{remedy}; the host's log is {log_path(connection.socket)}.",
         )
 
-    def _died(self) -> HostError:
-        assert self._connection is not None  # noqa: S101 - a sample of it was lost
-        path = self._connection.socket
+    @staticmethod
+    def _died(connection: _Connection) -> HostError:
+        path = connection.socket
         return HostError(
             f"The model host was lost again and again while it was sampling: {last_words(path)}",
             remedy=f"Its log is {log_path(path)}.",

@@ -126,11 +126,12 @@ class PoolGenerator:
                 tasks.start_soon(member.prepare, PREPARE_SECONDS)
         up = [member for member in self._members if not member.problem]
         details = {member.where: member.problem or member.model for member in self._members}
-        if not up:
-            model = (await self._prepared_last()).model
+        if up:
+            model, fallback = ", ".join(dict.fromkeys(member.model for member in up)), ""
         else:
-            model = ", ".join(dict.fromkeys(member.model for member in up))
-        return GeneratorInfo(model, self._named(up), {"protocol": "openai", **details})
+            last = await self._prepared_last()
+            model, fallback = last.model, "; ".join(filter(None, (self._instead(), last.fallback)))
+        return GeneratorInfo(model, self._named(up), {"protocol": "openai", **details}, fallback)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
         """Stream one sample, from another server if the first one is lost.
@@ -144,15 +145,18 @@ class PoolGenerator:
         async def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
             nonlocal at
             at = await self._best(lost)
+            if at is self._last:
+                yield Piece(note=self._instead())
             async with aclosing(at.sample(request)) as pieces:
                 async for piece in pieces:
                     yield piece
 
-        async def mend(error: LostError) -> None:
+        async def mend(error: LostError) -> str:
             if at is None or at is self._last:
                 raise error
             at.lose(error)
             lost.add(at)
+            return f"{at.where} was lost"
 
         async with aclosing(persistently(request, attempt, mend)) as pieces:
             async for piece in pieces:
@@ -198,6 +202,9 @@ class PoolGenerator:
                 f"No endpoint can be used, nor this machine's own model host: {problems}; this machine: {error.what}",
                 remedy=error.remedy,
             ) from error
+
+    def _instead(self) -> str:
+        return f"this machine, in place of {', '.join(member.where for member in self._members)}"
 
     def _named(self, up: list[Member]) -> str:
         """All servers, those in use first."""

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp
 
 from engine.host.app import create_app
 from engine.host.batcher import SEQUENCES, Batcher
+from engine.host.ladder import GpuLadder
 from engine.host.listening import Guard, Listening, listen_loopback, listen_unix
 from engine.host.loading import EXIT_CODES, FAILED, load
 from engine.machine.cpus import usable_cores
@@ -93,8 +94,14 @@ class _Server(uvicorn.Server):
 async def _serve(listening: Listening, arguments: argparse.Namespace) -> int:
     model: Path = arguments.model
     threads = arguments.threads or usable_cores()
-    make = partial(load, model, context_tokens=arguments.context, threads=threads, sequences=SEQUENCES)
-    batcher = Batcher(make, asyncio.get_running_loop().call_soon_threadsafe, steady=arguments.steady)
+    ladder = GpuLadder(arguments.socket)
+    make = partial(load, model, context_tokens=arguments.context, threads=threads, sequences=SEQUENCES, ladder=ladder)
+    batcher = Batcher(
+        make,
+        asyncio.get_running_loop().call_soon_threadsafe,
+        steady=arguments.steady,
+        give_up=partial(_end_now, arguments.socket, FAILED),
+    )
     app: ASGIApp = create_app(batcher, model=arguments.name or model.stem, threads=threads)
     if listening.token:
         app = Guard(app, listening.token)
@@ -124,7 +131,10 @@ async def _serve(listening: Listening, arguments: argparse.Namespace) -> int:
     watch = asyncio.create_task(end_when_unused())
     await server.serve(sockets=[listening.listener])
     watch.cancel()
-    if not batcher.close(timeout=5):
+    ended = batcher.close(timeout=5)
+    if ended or batcher.backend is None:  # else a step on the GPU does not come back
+        ladder.mark(in_use=False)
+    if not ended:
         _end_now(arguments.socket, FAILED)
     return EXIT_CODES[batcher.error_code] if batcher.error else 0
 

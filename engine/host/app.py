@@ -173,6 +173,7 @@ def create_app(batcher: Batcher, *, model: str, threads: int) -> Starlette:
             "device": backend.device if backend else None,
             "context_tokens": backend.context_tokens if backend else None,
             "note": backend.note if backend else "",
+            "fallback": backend.fallback if backend else "",
             "cpu_seconds": time.process_time(),
             **attrs.asdict(stats),
         }

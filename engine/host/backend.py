@@ -150,6 +150,8 @@ class Backend:
         context_tokens: cells of the KV cache; the model's own limit holds.
         threads: for prompts and for sampling, until `set_threads` says otherwise.
         sequences: how many sequences the cache tells apart.
+        gpu_layers: how many layers go to the GPU, the output counted as one; 0: no GPU is touched; None: all.  Of no
+            account where llama.cpp has none.
 
     Raises:
         BackendError: the file cannot be loaded, or its context cannot be made.
@@ -158,11 +160,26 @@ class Backend:
     BATCH = 512  # most tokens of one decode step
     CPU_BATCH = 128  # so many at a time on a CPU, where no step is larger: what attention needs for them is set aside
 
-    def __init__(self, model: Path, *, context_tokens: int, threads: int, sequences: int) -> None:
+    def __init__(
+        self,
+        model: Path,
+        *,
+        context_tokens: int,
+        threads: int,
+        sequences: int,
+        gpu_layers: int | None = None,
+    ) -> None:
         llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         _last_errors.clear()
-        self.model = llama_cpp.llama_model_load_from_file(str(model).encode(), llama_cpp.llama_model_default_params())
+        on_cpu = gpu_layers == 0 or not uses_gpu()
+        options = llama_cpp.llama_model_default_params()
+        no_devices = (ctypes.c_void_p * 1)()  # a list of devices that ends at once
+        if gpu_layers is not None:
+            options.n_gpu_layers = gpu_layers
+        if gpu_layers == 0:
+            options.devices = ctypes.cast(no_devices, ctypes.c_void_p)
+        self.model = llama_cpp.llama_model_load_from_file(str(model).encode(), options)
         if not self.model:
             raise BackendError(
                 f"llama.cpp cannot load {model}: {' '.join(_last_errors) or 'no reason given'}", code="model"
@@ -173,10 +190,11 @@ class Backend:
         params.n_batch = params.n_ubatch = self.BATCH
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
-        if not uses_gpu():
+        if on_cpu:
             # On a CPU it takes longer: 3-8 % with 330 tokens before, 6-14 % with 890 (0.5B, AVX2, 1-16 at once).
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
             params.n_ubatch = self.CPU_BATCH
+            params.offload_kqv = params.op_offload = False
         params.kv_unified = True  # one pool of cells: copying a part of a sequence aborts without it
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         if not self.context:
@@ -187,8 +205,9 @@ class Backend:
             )
         self.threads = threads
         self.note = ""  # for users: what is not as they set it
+        self.fallback = ""  # for them, too: what failed, and what is used in its place
         self.parameters = int(llama_cpp.llama_model_n_params(self.model))
-        self.device = "GPU" if uses_gpu() else "CPU"
+        self.device = "CPU" if on_cpu else "GPU"
         self.context_tokens = int(llama_cpp.llama_n_ctx(self.context))
         self.batch = Batch(self.BATCH)
         self._memory = llama_cpp.llama_get_memory(self.context)

@@ -69,14 +69,21 @@ class Batcher:
         load: makes the backend; called in the thread, since loading takes seconds.
         post: hands a call over to the event loop (`loop.call_soon_threadsafe`).
         steady: use the backend's threads for every step, whatever else the machine does.
+        give_up: ends the process; called when a GPU has failed, after which no call to it can be trusted.
     """
 
     def __init__(
-        self, load: Callable[[], Backend], post: Callable[[Callable[[], None]], object], *, steady: bool = False
+        self,
+        load: Callable[[], Backend],
+        post: Callable[[Callable[[], None]], object],
+        *,
+        steady: bool = False,
+        give_up: Callable[[], object] = lambda: None,
     ) -> None:
         self._load = load
         self._post = post
         self._steady = steady
+        self._give_up = give_up
         self._thread = threading.Thread(target=self._main, name="decode", daemon=True)
         self._wake = threading.Condition()
         self._queue: list[Sample] = []
@@ -199,6 +206,8 @@ class Batcher:
                     self._step(backend, cache, governor)
             except BackendError as error:
                 log.error("%s", error)
+                if backend.device != "CPU":
+                    self._give_up()
                 self._fail_all(cache, str(error))
             except Exception as error:
                 log.exception("a decode step failed")

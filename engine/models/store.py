@@ -84,10 +84,13 @@ def find(name_or_path: str) -> ModelFile:
     return ModelFile(path, entry.name, entry)
 
 
-def resolve(setting: str) -> ModelFile:
+def resolve(setting: str, without: frozenset[str] = frozenset()) -> ModelFile:
     """The model to use for the setting `model`.
 
     `auto` is explained in `choice`; `why` of the file says what decided.
+
+    Args:
+        without: names of models that could not be used: `auto` means a smaller one then, if there is one, else another.
 
     Raises:
         ModelMissingError: nothing fitting is installed; the remedy is the command that pulls it.
@@ -96,9 +99,12 @@ def resolve(setting: str) -> ModelFile:
     if setting != "auto":
         return find(setting)
     known = catalogue.load()
-    present = [entry for entry in known.models if installed(entry)]
+    present = [entry for entry in known.models if entry.name not in without and installed(entry)]
     if not present:
         raise _missing(known.entry(known.default))
+    if without:
+        least = min(known.entry(name).size for name in without)
+        present = [entry for entry in present if entry.size < least] or present
     from engine.models.choice import choose  # reads about the machine: only where there is a choice
 
     choice = choose(present)

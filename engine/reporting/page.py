@@ -166,6 +166,7 @@ def _energy(story: Story) -> Iterator[str]:
 def _setup(story: Story) -> Iterator[str]:
     rows: list[tuple[str, str]] = [
         ("model", ", ".join(filter(None, (story.model, story.where)))),
+        *(("went on", how) for how in story.went_on),
         ("search", f"{story.strategy}, at most {story.budget_seconds:g} s"),
     ]
     if judge := story.judge:

@@ -83,6 +83,7 @@ class Story:
     judge: dict[str, Any] = field(factory=dict)
     model: str = ""
     where: str = ""
+    went_on: list[str] = field(factory=list)
     seconds: float = 0.0
     judged: float | None = None
     model_ready: float | None = None
@@ -155,6 +156,10 @@ def _model(story: Story, line: Line, at: float) -> None:
     story.where, story.model_ready = str(info.get("where", "")), at
 
 
+def _went_on(story: Story, line: Line, _at: float) -> None:
+    story.went_on.append(str(line.get("how", "")))
+
+
 def _started(story: Story, line: Line, at: float) -> None:
     told = story.candidate(int(line["number"]))
     told.origin, told.parent, told.began = str(line.get("origin", "")), line.get("parent"), at
@@ -216,6 +221,7 @@ def _cancelled(story: Story, _line: Line, _at: float) -> None:
 
 _READERS = {
     "record": _record, "run_started": _run_started, "stage_started": _stage, "judge_found": _judge,
-    "model_ready": _model, "candidate_started": _started, "candidate_text": _text, "candidate_rejected": _rejected,
+    "model_ready": _model, "went_on": _went_on, "candidate_started": _started, "candidate_text": _text,
+    "candidate_rejected": _rejected,
     "verdict": _verdict, "candidate_tested": _tested, "outcome": _outcome, "error": _error, "cancelled": _cancelled,
 }  # fmt: skip

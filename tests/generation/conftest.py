@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -16,6 +18,7 @@ from chat_server import ChatServer
 from local_hosts import hosts
 
 from engine.config import Settings
+from engine.generation import launch, local
 from engine.generation.local import LocalGenerator
 
 
@@ -43,6 +46,31 @@ def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         process.kill()
         process.wait(10)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[subprocess.Popen[bytes]]]:
+    """Hosts run statements before they begin: a fault that they shall have.  `inject(statements)` for those that are
+    started from then on; with `model=NAME`, for hosts of that model alone.  What was started is listed.
+    """
+    real = local.start_host
+    started: list[subprocess.Popen[bytes]] = []
+
+    def put(before: str, *, model: str = "") -> list[subprocess.Popen[bytes]]:
+        def start(file: Path, name: str, path: Path, settings: Settings) -> subprocess.Popen[bytes]:
+            if model not in ("", name):
+                return real(file, name, path, settings)
+            program = f"{before}\nfrom engine.host.__main__ import main\nraise SystemExit(main())"
+            command = [sys.executable, "-P", "-c", program, "--model", str(file), "--name", name]
+            command += ["--socket", str(path), "--context", str(settings.context_tokens)]
+            with launch.log_path(path).open("wb") as log:
+                started.append(subprocess.Popen(command, stderr=log, cwd="/"))
+            return started[-1]
+
+        monkeypatch.setattr(local, "start_host", start)
+        return started
+
+    return put
 
 
 @pytest.fixture

@@ -31,10 +31,11 @@ class Attempts:
         if not script or not script[-1].endswith("."):
             raise LostError("gone")
 
-    async def mend(self, error: LostError) -> None:
+    async def mend(self, error: LostError) -> str:
         self.mended += 1
         if self.mended == 3:
             raise error
+        return f"loss {self.mended}"
 
 
 async def heard(attempts: Attempts) -> list[Piece]:
@@ -52,6 +53,7 @@ async def test_the_second_try_goes_on_where_the_first_one_broke_off() -> None:
     assert text(pieces) == "123."
     assert attempts.requests == [ASKED, ASKED]
     assert sum(piece.tokens for piece in pieces) == 6, "both tries were sampled"
+    assert [piece.note for piece in pieces if piece.note] == ["loss 1"]
 
 
 async def test_texts_that_are_cut_elsewhere_are_the_same_text() -> None:

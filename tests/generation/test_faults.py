@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -19,7 +18,6 @@ from anyio import to_thread
 from attrs import evolve
 from local_hosts import COUNTING, client, hosts
 
-from engine.config import Settings
 from engine.errors import HostError
 from engine.generation import launch, local
 from engine.generation.base import Piece, SampleRequest
@@ -92,22 +90,13 @@ async def test_a_host_that_hangs_is_killed_and_replaced(make: Make, monkeypatch:
 
 
 async def test_a_host_that_always_dies_is_given_up_with_its_last_words(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    make: Make, inject: Callable[..., list[subprocess.Popen[bytes]]]
 ) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start(model: Path, name: str, path: Path, settings: Settings) -> subprocess.Popen[bytes]:
-        program = (
-            "import os; from engine.host import __main__, backend\n"
-            "def decode(self):\n    os.write(2, b'GGML_ASSERT(false) failed\\n'); os.abort()\n"
-            "backend.Backend.decode = decode; raise SystemExit(__main__.main())"
-        )
-        command = [sys.executable, "-P", "-c", program, "--model", str(model), "--socket", str(path)]
-        with launch.log_path(path).open("wb") as log:
-            started.append(subprocess.Popen([*command, "--context", "1024"], stderr=log, cwd="/"))
-        return started[-1]
-
-    monkeypatch.setattr(local, "start_host", start)
+    started = inject(
+        "import os; from engine.host import backend\n"
+        "def decode(self):\n    os.write(2, b'GGML_ASSERT(false) failed\\n'); os.abort()\n"
+        "backend.Backend.decode = decode"
+    )
     generator = make()
     for _ in range(3):
         with pytest.raises(HostError, match="GGML_ASSERT"):
