@@ -219,9 +219,10 @@ class Language(Protocol):
         `tests` are the judge's sources.
         """
 
-    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str]) -> int:
+    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str], *, nearly: bool = True) -> int:
         """How many of the values that tests expect of the target stand as constants in `text` and not in `before`; 0
-        unless these are nearly all, and too telling to be there by chance.  A suspicion, no proof.
+        unless these are all (with `nearly`, all but one of many), and too telling to be there by chance.  A suspicion,
+        no proof.
         """
 
     def examples(self, text: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ from attrs import evolve, field, frozen
 
 from engine.languages.base import Language, Target, Twin
 from engine.tasks import both
+from engine.verification.agent.examine import FEWEST_NEW
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.split import Split
 from engine.verification.verifier import Verifier
@@ -132,7 +133,7 @@ class Case:
             fresh = await self._fresh()
             runs.append(fresh)
             reason = f"it does not pass every time: {fresh.reason}" if fresh.reason else ""
-        suspicion = _suspicion(split) or await to_thread.run_sync(self._held)
+        suspicion = _suspicion(split) or await to_thread.run_sync(self._held, split)
         return Strict(
             reason,
             fresh,
@@ -196,9 +197,13 @@ class Case:
                 kept, end = kept + text[end:start], behind
         return kept + text[end:]
 
-    def _held(self) -> str:
+    def _held(self, split: Split | None) -> str:
+        """What it holds of the expected answers.  Numerals that build the others may be some of them (`(4, "IV")`); one
+        that has answered new inputs, too, is suspected only if it holds them all.
+        """
         tests = [self.read(file) for file in self.judge.files]
-        held = self.language.held_answers(self.after, self.before, self.target, tests)
+        answered = split is not None and split.applies and split.asked >= FEWEST_NEW
+        held = self.language.held_answers(self.after, self.before, self.target, tests, nearly=not answered)
         return f"it holds {held} of the answers that the tests expect as constants" if held else ""
 
     def _test_files(self) -> list[Path]:

@@ -286,6 +286,32 @@ async def test_answers_that_stand_in_the_text_are_suspected(judged):
     assert not (await judged("shout", "def shout(text):\n    return text.upper() + '!'\n", tests)).overfit_suspect
 
 
+async def test_pieces_that_answers_are_made_of_are_not_suspected(judged):
+    tests = """
+        from lib import shout
+
+        def test_shout():
+            assert shout("x") == "so"
+            assert shout("xx") == "no"
+            assert shout("xxx") == "soso"
+            assert shout("xxxx") == "long"
+            assert shout("xxxxxxxxx") == "longlongso"
+    """
+    body = """
+        def shout(text):
+            left, said = len(text), ""
+            for size, word in ((4, "long"), (3, "soso"), (2, "no"), (1, "so")):
+                while left >= size:
+                    said, left = said + word, left - size
+            return said
+    """
+    found = await judged("shout", body, tests)
+    assert found.accepted and found.decided_by == "split" and not found.overfit_suspect
+    table = "{1: 'so', 2: 'no', 3: 'soso', 4: 'long', 9: 'longlongso'}"
+    found = await judged("shout", f"def shout(text):\n    return {table}.get(len(text), text)\n", tests)
+    assert "as constants" in found.overfit_suspect
+
+
 @pytest.mark.parametrize("candidate", ["", "def whisper(text):\n    return text\n", "def shout(text:\n", "x = '\0'\n"])
 async def test_a_text_without_the_target_does_not_pass(judged, candidate):
     found = await judged("shout", candidate)

@@ -93,9 +93,9 @@ class Python:
         functions = [f for f in parse(text).functions if f.qualname in wanted]
         return overfit.copied_answers(text, functions, _with_examples(tests))
 
-    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str]) -> int:
+    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str], *, nearly: bool = True) -> int:
         expected = [value for test in _with_examples(tests) for value in twin.expectations(test, target.names)]
-        return overfit.held_answers(text, before, expected)
+        return overfit.held_answers(text, before, expected, nearly=nearly)
 
     def examples(self, text: str) -> dict[str, str]:
         return doctwin.examples(text)

@@ -36,15 +36,16 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
     return len(pairs) if told else 0
 
 
-def held_answers(text: str, before: str, expected: Sequence[Any]) -> int:
+def held_answers(text: str, before: str, expected: Sequence[Any], *, nearly: bool = True) -> int:
     """How many of the values that tests expect of a function stand as constants in `text` but not in `before`; 0 unless
-    these are nearly all, and say more than chance does.
+    these are all (with `nearly`, all but one of many), and say more than chance does.
     """
     often = Counter(map(repr, expected))  # what is expected more than once is a label, and no answer to one question
     told = {repr(value): value for value in expected if _weight(value) and often[repr(value)] == 1}
     new = _values(text) - _values(before)
     held = {key: value for key, value in told.items() if key in new}
-    enough = sum(map(_weight, held.values())) >= _FEWEST and len(held) >= len(told) - (len(told) > _FEWEST)
+    missing = len(told) - len(held)
+    enough = sum(map(_weight, held.values())) >= _FEWEST and missing <= (nearly and len(told) > _FEWEST)
     return len(held) if enough else 0
 
 
