@@ -219,10 +219,12 @@ class Language(Protocol):
         `tests` are the judge's sources.
         """
 
-    def held_answers(self, text: str, before: str, target: Target, tests: Sequence[str], *, nearly: bool = True) -> int:
+    def held_answers(
+        self, text: str, before: str, target: Target, tests: Sequence[str], *, computes: bool = False
+    ) -> int:
         """How many of the values that tests expect of the target stand as constants in `text` and not in `before`; 0
-        unless these are all (with `nearly`, all but one of many), and too telling to be there by chance.  A suspicion,
-        no proof.
+        unless these are nearly all (all of several, if it `computes` other answers from other inputs), and too telling
+        to be there by chance.  A suspicion, no proof.
         """
 
     def examples(self, text: str) -> dict[str, str]:

@@ -37,6 +37,7 @@ class Split:
         unsteady: how many inputs were answered differently when asked again.
         asked, alike: new inputs near the tests' own, and the one answer they all got, if that is suspicious
             (`known`: each got one of the answers that the tests expect).
+        new: different answers to these that the tests do not expect of their own.
         loading, recorded: requests that load the target's module and that the tests made, if these were asked for.
     """
 
@@ -47,6 +48,7 @@ class Split:
     unsteady: int = 0
     asked: int = 0
     alike: str = ""
+    new: int = 0
     loading: dict[str, Any] | None = None
     recorded: tuple[dict[str, Any], ...] = ()
 
@@ -66,6 +68,7 @@ class Split:
             int(told.get("unsteady", 0)),
             int(told.get("asked", 0)),
             str(told.get("alike", ""))[:200],
+            int(told.get("new", 0)),
             told.get("loading"),
             tuple(told.get("recorded", ())),
         )

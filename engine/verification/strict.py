@@ -21,13 +21,13 @@ from attrs import evolve, field, frozen
 
 from engine.languages.base import Language, Target, Twin
 from engine.tasks import both
-from engine.verification.agent.examine import FEWEST_NEW
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.split import Split
 from engine.verification.verifier import Verifier
 
 FRESH_RUNS = 2
 MORE_FRESH_RUNS = 6  # for one that answers unsteadily: a coin falls as wanted so often by chance once in 64 times
+FEWEST_ANSWERS = 2  # to new inputs, that the tests do not expect: it computes something
 SPLIT_FACTOR = 3.0  # a call across processes takes longer
 
 _FAILED = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
@@ -198,12 +198,12 @@ class Case:
         return kept + text[end:]
 
     def _held(self, split: Split | None) -> str:
-        """What it holds of the expected answers.  Numerals that build the others may be some of them (`(4, "IV")`); one
-        that has answered new inputs, too, is suspected only if it holds them all.
+        """What it holds of the expected answers.  Numerals that build the others may be some of them (`(4, "IV")`), and
+        the message of an error is one: what has new answers to new inputs is suspected only if it holds them all.
         """
         tests = [self.read(file) for file in self.judge.files]
-        answered = split is not None and split.applies and split.asked >= FEWEST_NEW
-        held = self.language.held_answers(self.after, self.before, self.target, tests, nearly=not answered)
+        computes = split is not None and split.applies and split.new >= FEWEST_ANSWERS
+        held = self.language.held_answers(self.after, self.before, self.target, tests, computes=computes)
         return f"it holds {held} of the answers that the tests expect as constants" if held else ""
 
     def _test_files(self) -> list[Path]:

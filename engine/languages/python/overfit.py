@@ -36,17 +36,32 @@ def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str
     return len(pairs) if told else 0
 
 
-def held_answers(text: str, before: str, expected: Sequence[Any], *, nearly: bool = True) -> int:
+def held_answers(text: str, before: str, expected: Sequence[Any], *, computes: bool = False) -> int:
     """How many of the values that tests expect of a function stand as constants in `text` but not in `before`; 0 unless
-    these are all (with `nearly`, all but one of many), and say more than chance does.
+    these are nearly all (all of several, if it `computes` answers to other inputs), and say more than chance does.
     """
-    often = Counter(map(repr, expected))  # what is expected more than once is a label, and no answer to one question
-    told = {repr(value): value for value in expected if _weight(value) and often[repr(value)] == 1}
+    often = Counter(repr(value) for value in expected if _weight(value))
+    # What is expected more than once is a label, and no answer to one question.
+    told = {repr(value): value for value in expected if often[repr(value)] == 1}
     new = _values(text) - _values(before)
     held = {key: value for key, value in told.items() if key in new}
     missing = len(told) - len(held)
-    enough = sum(map(_weight, held.values())) >= _FEWEST and missing <= (nearly and len(told) > _FEWEST)
+    if sum(map(_weight, held.values())) < _FEWEST or 2 * len(held) < len(often):
+        return 0
+    enough = not missing and len(held) > 1 if computes else missing <= (len(told) > _FEWEST)
     return len(held) if enough else 0
+
+
+def takes_nothing(text: str, function: Function) -> bool:
+    """Whether a function has no parameters, so that it can have but one answer."""
+    try:
+        tree = tree_of(dedented(text, function))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not ast.unparse(node.args)
+        for node in ast.walk(tree)
+    )
 
 
 def _weight(value: Any) -> int:

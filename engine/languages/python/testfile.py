@@ -233,15 +233,15 @@ class TestFile:
                 value = self.value(node)
                 self.changed.append((self._line(node), value))
                 if self._known and not tolerant:
-                    return source(other(value, self.chance, among, self._near(node), ordered=self._is_ordered))
+                    return source(other(value, self.chance, among, self._near(node, value), ordered=self._is_ordered))
             return inside
         written, more = self.written(node), self.chance.randrange(100, 1000)
         try:
             value = self.value(node)
             if tolerant:  # where tolerances are not relative, how far is far enough is not known
-                new = far(value, self.chance, () if self._is_absolute else self._near(node))
+                new = far(value, self.chance, () if self._is_absolute else self._near(node, value))
             else:
-                new = other(value, self.chance, among, self._near(node), ordered=self._is_ordered)
+                new = other(value, self.chance, among, self._near(node, value), ordered=self._is_ordered)
             self.changed.append((self._line(node), value))
             return source(new, written)
         except (NotConstant, TypeError):
@@ -282,12 +282,14 @@ class TestFile:
     def _line(self, node: ast.AST) -> int:
         return int(getattr(self.scope(node), "lineno", 0))
 
-    def _near(self, node: ast.AST) -> list[Any]:
-        """Known values: those of the same function, or of the whole file."""
+    def _near(self, node: ast.AST, value: Any) -> list[Any]:
+        """Known values: those of the same function, or of the whole file; these where the function has no other one of
+        the value's kind, since what is equal to all known answers of that kind is not to go unnoticed by chance.
+        """
         line = self._line(node)
-        near = [value for place, value in self._known if place == line]
-        few = len({repr(value) for value in near}) < 2
-        return [value for _, value in self._known] if few or self.chance.random() < _ELSEWHERE else near
+        near = [each for place, each in self._known if place == line]
+        few = not any(type(each) is type(value) and each != value for each in near)
+        return [each for _, each in self._known] if few or self.chance.random() < _ELSEWHERE else near
 
     def wrapped(self, node: ast.expr) -> Edit:
         """Something that holds the value, and that nothing honest is equal to (a sequence would broadcast)."""

@@ -28,7 +28,8 @@ FEW_VALUES = ("[true", "[false", "[null", "raised")  # outcomes of functions tha
 def examine(remote: Any) -> dict[str, Any]:
     """`unsteady`: inputs answered differently when asked again; `alike`: what all new inputs were answered, if that is
     suspicious (`known`: only what the tests expect of their own inputs; `equal`: objects were called equal though one
-    of them was changed); `asked`: how many new inputs.
+    of them was changed); `asked`: how many new inputs; `new`: how many different answers they got that the tests do not
+    expect of their own.
     """
     calls = list(remote.recorded.values())
     until = time.monotonic() + SECONDS
@@ -59,7 +60,8 @@ def examine(remote: Any) -> dict[str, Any]:
         pass
     if len(compared) >= FEWEST_NEW and sum(compared) > MOST_EQUAL * len(compared):
         return {"unsteady": unsteady, "asked": len(compared), "alike": "equal"}
-    return {"unsteady": unsteady, "asked": len(answers), "alike": alike(known, answers)}
+    new = {answer for answer in answers if not answer.startswith("raised")}.difference(known)
+    return {"unsteady": unsteady, "asked": len(answers), "alike": alike(known, answers), "new": len(new)}
 
 
 def outcome(answer: dict[str, Any]) -> str:
