@@ -62,6 +62,7 @@ def test_a_pass_is_shown_and_not_written(greenfinch, workspace):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git to apply the patch")
+@pytest.mark.slow
 def test_what_is_piped_is_a_patch(greenfinch, workspace, tmp_path):
     long = "All about titles, " * 8
     workspace.module.write_text(
@@ -183,6 +184,7 @@ def test_a_missing_model_names_the_command_that_pulls_it(greenfinch, tmp_path):
     assert "greenfinch models pull qwen2.5-coder-0.5b" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_changed_while_its_winner_was_found_is_not_overwritten(workspace):
     from engine.cli.files import replace_text
     from engine.errors import StaleTargetError
@@ -255,6 +257,7 @@ def problems(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_bench_tells_visible_from_true_solves_and_resumes(greenfinch, tmp_path):
     command = ("bench", "run", "--problems", str(problems(tmp_path)), "--strategy", "greedy,full", "--json",
                "--out", str(tmp_path / "out"))  # fmt: skip

@@ -98,6 +98,7 @@ async def test_all_stubs_of_a_class_are_solved_with_one_verdict_and_one_edit(wor
     assert outcome.text.count("...") == 0
 
 
+@pytest.mark.slow
 async def test_tests_that_need_another_stub_are_left_out_and_named(workspace):
     other = "\n\ndef shout(title):\n    raise NotImplementedError\n"
     workspace.write("words.py", workspace.module.read_text() + other)
@@ -114,6 +115,7 @@ async def test_tests_that_need_another_stub_are_left_out_and_named(workspace):
     assert "2/2 tests pass, 1 left out" in outcome.proof
 
 
+@pytest.mark.slow
 async def test_a_candidate_that_calls_another_stub_is_not_excused(workspace):
     other = "\n\ndef shout(title):\n    raise NotImplementedError\n"
     workspace.write("words.py", workspace.module.read_text() + other)
@@ -122,6 +124,7 @@ async def test_a_candidate_that_calls_another_stub_is_not_excused(workspace):
     assert (outcome.tests_passed, outcome.tests_total) == (1, 2)
 
 
+@pytest.mark.slow
 async def test_a_stub_that_the_candidate_itself_hands_out_is_not_excused(workspace):
     workspace.write("words.py", "def maker(kind):\n    raise NotImplementedError\n")
     workspace.write(
@@ -137,6 +140,7 @@ async def test_a_stub_that_the_candidate_itself_hands_out_is_not_excused(workspa
     assert (outcome.tests_passed, outcome.tests_total) == (1, 2)
 
 
+@pytest.mark.slow
 async def test_a_test_that_needs_a_stub_which_returns_nothing_is_left_out_too(workspace):
     workspace.write("words.py", workspace.module.read_text() + "\n\ndef shout(title):\n    pass\n")
     more = "\n\ndef test_shout():\n    from words import shout\n\n    assert shout(slugify('A')) == 'A'\n"
@@ -146,6 +150,7 @@ async def test_a_test_that_needs_a_stub_which_returns_nothing_is_left_out_too(wo
     assert "2/2 tests pass, 1 left out" in outcome.proof
 
 
+@pytest.mark.slow
 async def test_a_stub_that_the_candidate_hands_out_by_name_excuses_no_test(workspace):
     workspace.write(
         "words.py",
@@ -162,6 +167,7 @@ async def test_a_stub_that_the_candidate_hands_out_by_name_excuses_no_test(works
     assert not outcome.passed
 
 
+@pytest.mark.slow
 async def test_stubs_that_no_test_reaches_are_left_alone_and_named(workspace):
     workspace.write("words.py", workspace.module.read_text() + "\n\ndef untested(x):\n    ...\n")
     engine = workspace.engine(GOOD, "    return math.pi\n", strategy="greedy")
@@ -174,6 +180,7 @@ async def test_stubs_that_no_test_reaches_are_left_alone_and_named(workspace):
     assert "1 stub without tests left alone" in outcome.proof
 
 
+@pytest.mark.slow
 async def test_buffers_outside_the_workspace_and_typing_elsewhere_disturb_nothing(workspace):
     outside = workspace.root.parent / "notes.txt"
     notes = workspace.root / "notes.md"
@@ -185,6 +192,7 @@ async def test_buffers_outside_the_workspace_and_typing_elsewhere_disturb_nothin
     assert outcome.passed
 
 
+@pytest.mark.slow
 async def test_a_workspace_opened_through_a_link(workspace):
     link = workspace.root.parent / "link"
     link.symlink_to(workspace.root)
@@ -200,6 +208,7 @@ async def test_a_workspace_opened_through_a_link(workspace):
     assert found.files == ("test_more.py", "test_words.py")
 
 
+@pytest.mark.slow
 async def test_an_error_in_a_candidates_run_is_raised_bare(workspace, monkeypatch):
     from engine.errors import SandboxError
     from engine.verification.verifier import Verifier
@@ -212,6 +221,7 @@ async def test_an_error_in_a_candidates_run_is_raised_bare(workspace, monkeypatc
         await workspace.implement(GOOD)
 
 
+@pytest.mark.slow
 async def test_a_unittest_project_without_pytest_in_sight(workspace):
     workspace.write(
         "test_words.py",
@@ -275,6 +285,7 @@ async def test_candidates_after_the_first_are_tested_in_forks_of_a_warm_server(w
     assert verdicts[-1]["warm"] == ("full" in level)
 
 
+@pytest.mark.slow
 async def test_a_winner_can_be_applied_again_to_a_text_that_changed_elsewhere(workspace):
     engine = workspace.engine(GOOD)
     async with engine.implement(workspace.request()) as events:

@@ -45,6 +45,7 @@ def test_a_good_text_is_accepted_with_its_tests(workspace):
     assert told["decided_by"] == "split"
 
 
+@pytest.mark.slow
 def test_people_are_told_once_what_decided(workspace):
     candidate = workspace.root.parent / "candidate.py"
     candidate.write_text(f"def slugify(title):\n{GOOD}")
@@ -67,6 +68,7 @@ def test_a_bad_one_is_not_with_the_reason(workspace):
     assert "hello world" in told["reason"]
 
 
+@pytest.mark.slow
 def test_imports_of_the_candidate_come_with_it(workspace):
     text = "import re\n\n\ndef slugify(title):\n    return re.sub(' +', '-', title.strip().lower())\n"
     assert verify(workspace, text)[0] == 0
@@ -83,12 +85,14 @@ def test_a_whole_module_can_be_judged(workspace):
     assert verify(workspace, "raise SystemExit(0)\n", "--replace", "module")[0] == 1
 
 
+@pytest.mark.slow
 def test_a_text_without_the_function_is_not_accepted(workspace):
     status, told = verify(workspace, "def other():\n    pass\n")
     assert (status, told["accepted"], told["decided_by"]) == (1, False, "gate")
     assert "does not define slugify" in told["reason"]
 
 
+@pytest.mark.slow
 def test_a_function_whose_tests_pass_now_can_be_judged_too(workspace):
     workspace.module.write_text(MODULE.replace("    raise NotImplementedError\n", GOOD))
     assert verify(workspace, f"def slugify(title):\n{BAD}")[0] == 1

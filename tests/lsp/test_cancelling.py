@@ -90,6 +90,7 @@ async def test_cancelling_what_does_not_run_is_harmless(project: Path, script) -
         assert (await window.run("greenfinch.status"))["jobs"] == []
 
 
+@pytest.mark.slow
 async def test_a_target_can_be_implemented_after_a_cancelled_try(project: Path, script) -> None:
     async with editor(project, environment=script(ENDLESS, GOOD), options={"strategy": "greedy"}) as window:
         uri = window.open("words.py")
@@ -103,6 +104,7 @@ async def test_a_target_can_be_implemented_after_a_cancelled_try(project: Path, 
         assert (await window.ended(second))["state"] == "passed"
 
 
+@pytest.mark.slow
 async def test_shutdown_with_a_job_in_flight_is_clean(project: Path, script, capfd: pytest.CaptureFixture[str]) -> None:
     async with editor(project, environment=script(HANGS)) as window:
         uri = window.open("words.py")
@@ -116,6 +118,7 @@ async def test_shutdown_with_a_job_in_flight_is_clean(project: Path, script, cap
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 async def test_a_vanished_client_takes_the_jobs_processes_with_it(project: Path, script) -> None:
     async with editor(project, environment=script(HANGS)) as window:
         uri = window.open("words.py")
@@ -127,6 +130,7 @@ async def test_a_vanished_client_takes_the_jobs_processes_with_it(project: Path,
         assert left and not [process for process in left if is_alive(process)]
 
 
+@pytest.mark.slow
 async def test_a_cancel_that_comes_too_late_does_not_deny_the_edit(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py")
@@ -141,6 +145,7 @@ async def test_a_cancel_that_comes_too_late_does_not_deny_the_edit(project: Path
         assert window.texts[uri] == STUB.replace("    ...\n", GOOD)
 
 
+@pytest.mark.slow
 async def test_shutdown_does_not_wait_for_the_answer_to_an_edit(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py")

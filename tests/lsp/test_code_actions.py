@@ -150,7 +150,7 @@ async def test_listing_in_a_huge_file_holds_nothing_up_and_outdated_requests_are
                     window.type(uri, "Words", "Wordss")
             await window.run("greenfinch.cancel")
             answered.append("another request")
-        assert answered[0] == "another request"
+        assert answered.index("another request") < answered.index("latest")
         assert found["latest"] and not found["outdated"]
 
 

@@ -86,6 +86,7 @@ async def test_all_stubs_of_a_class_are_one_edit(project: Path, script) -> None:
         assert window.texts[uri] == expected.replace("        raise NotImplementedError\n", f"    {COUNT}", 1)
 
 
+@pytest.mark.slow
 async def test_stubs_of_a_class_that_no_test_reaches_are_named(project: Path, script) -> None:
     unheard = "    def unheard(self):\n        raise NotImplementedError\n"
     (project / "words.py").write_text(STUB.replace("\n\ndef done", f"\n{unheard}\n\ndef done"))
@@ -97,6 +98,7 @@ async def test_stubs_of_a_class_that_no_test_reaches_are_named(project: Path, sc
         assert job["message"] in window.messages
 
 
+@pytest.mark.slow
 async def test_an_import_that_the_body_needs_comes_with_it(project: Path, script) -> None:
     body = '    return re.sub(r"\\W+", "-", title.lower()).strip("-")\n'
     async with editor(project, environment=script(body)) as window:
@@ -107,6 +109,7 @@ async def test_an_import_that_the_body_needs_comes_with_it(project: Path, script
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+@pytest.mark.slow
 async def test_edits_land_behind_emoji_and_cjk_in_every_encoding(project: Path, script, encoding: str) -> None:
     odd = STUB.replace('"""Words."""', '"""🐦 漢字."""; A = "🐦"\n\x0c').replace(
         "(title):", '(title, mark="🐦漢"): # 🐦'
@@ -121,6 +124,7 @@ async def test_edits_land_behind_emoji_and_cjk_in_every_encoding(project: Path, 
         assert passes_tests(project, {"words.py": window.texts[uri]}, "-k", "slugify or done")
 
 
+@pytest.mark.slow
 async def test_a_document_with_crlf_keeps_its_line_ends(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py", STUB.replace("\n", "\r\n"))
@@ -128,6 +132,7 @@ async def test_a_document_with_crlf_keeps_its_line_ends(project: Path, script) -
         assert window.texts[uri] == STUB.replace("    ...\n", GOOD).replace("\n", "\r\n")
 
 
+@pytest.mark.slow
 async def test_a_client_with_plain_edits_only_gets_those(project: Path, script) -> None:
     plain = capabilities(workspace__workspace_edit=None)
     async with editor(project, plain, environment=script(GOOD)) as window:
@@ -136,6 +141,7 @@ async def test_a_client_with_plain_edits_only_gets_those(project: Path, script) 
         assert window.edits[0].edit.document_changes is None and uri in window.edits[0].edit.changes
 
 
+@pytest.mark.slow
 async def test_a_client_that_leaves_the_flag_out_but_takes_resource_operations_gets_versions(
     project: Path, script
 ) -> None:
@@ -148,6 +154,7 @@ async def test_a_client_that_leaves_the_flag_out_but_takes_resource_operations_g
         assert window.edits[0].edit.change_annotations is None
 
 
+@pytest.mark.slow
 async def test_a_client_without_any_capability_is_told_the_result(project: Path, script) -> None:
     async with editor(project, types.ClientCapabilities(), environment=script(GOOD)) as window:
         uri = window.open("words.py")
@@ -159,6 +166,7 @@ async def test_a_client_without_any_capability_is_told_the_result(project: Path,
         assert not window.edits and not window.progress
 
 
+@pytest.mark.slow
 async def test_the_command_takes_a_position_as_well(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py")
@@ -170,6 +178,7 @@ async def test_the_command_takes_a_position_as_well(project: Path, script) -> No
         assert (await window.ended(answer["job"]))["state"] == "passed"
 
 
+@pytest.mark.slow
 async def test_a_file_outside_any_workspace_folder_is_implemented(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD), folders=False) as window:
         uri = window.open("words.py")
@@ -189,6 +198,7 @@ async def test_a_second_job_on_the_same_target_is_refused(project: Path, script)
 
 
 @pytest.mark.parametrize("pythonpath", [False, True])
+@pytest.mark.slow
 async def test_a_workspace_with_packages_of_our_names_does_not_replace_ours(
     project: Path, script, pythonpath: bool
 ) -> None:

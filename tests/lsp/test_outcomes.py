@@ -32,6 +32,7 @@ async def test_when_nothing_passes_there_is_a_report_and_no_edit(project: Path, 
         assert (await window.run("greenfinch.showReport"))["report"] == report
 
 
+@pytest.mark.slow
 async def test_a_client_that_shows_no_documents_gets_the_report_in_its_log(project: Path, script) -> None:
     plain = capabilities(window__show_document=None)
     async with editor(project, plain, environment=script(BAD), options={"strategy": "greedy"}) as window:
@@ -45,6 +46,7 @@ async def test_without_any_run_there_is_no_report(project: Path) -> None:
         assert await window.run("greenfinch.showReport") == {"job": None, "report": ""}
 
 
+@pytest.mark.slow
 async def test_a_target_without_tests_is_an_error_with_its_reason(project: Path, script) -> None:
     (project / "lonely.py").write_text("def unheard_of():\n    ...\n")
     async with editor(project, environment=script(GOOD)) as window:
@@ -56,6 +58,7 @@ async def test_a_target_without_tests_is_an_error_with_its_reason(project: Path,
         assert error[0].message == f"unheard_of: {job['message']}"
 
 
+@pytest.mark.slow
 async def test_a_function_that_is_not_there_is_refused_with_the_names_that_are(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py")
@@ -66,12 +69,14 @@ async def test_a_function_that_is_not_there_is_refused_with_the_names_that_are(p
 @pytest.mark.parametrize(
     "arguments", [[], [None], [{}], [{"uri": 3}], [{"uri": "file:///no/such.py", "qualname": "f"}]]
 )
+@pytest.mark.slow
 async def test_arguments_of_another_form_are_refused_in_words(project: Path, arguments: list[object]) -> None:
     async with editor(project) as window:
         answer = await window.run("greenfinch.implement", *arguments)
         assert answer["job"] is None and answer["reason"] in window.messages
 
 
+@pytest.mark.slow
 async def test_a_refused_edit_is_offered_again(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py")
@@ -84,6 +89,7 @@ async def test_a_refused_edit_is_offered_again(project: Path, script) -> None:
         assert not [a for a in await window.actions(uri, "def slugify") if AGAIN in a.title]
 
 
+@pytest.mark.slow
 async def test_an_edit_that_is_never_answered_is_given_up_and_offered_again(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD), arguments=("--client-timeout", "0.3")) as window:
         uri = window.open("words.py")
@@ -93,6 +99,7 @@ async def test_an_edit_that_is_never_answered_is_given_up_and_offered_again(proj
         assert (await implement(window, uri, "def slugify", AGAIN))["state"] == "passed"
 
 
+@pytest.mark.slow
 async def test_nothing_is_applied_again_that_was_not_offered(project: Path) -> None:
     async with editor(project) as window:
         uri = window.open("words.py")
@@ -100,6 +107,7 @@ async def test_nothing_is_applied_again_that_was_not_offered(project: Path) -> N
         assert answer["job"] is None and "slugify" in answer["reason"]
 
 
+@pytest.mark.slow
 async def test_a_generator_that_fails_ends_its_job_alone(project: Path, script) -> None:
     environment = script({"error": "the model is on fire"}, GOOD)
     async with editor(project, environment=environment, options={"strategy": "greedy"}) as window:

@@ -134,6 +134,7 @@ async def test_a_stub_in_an_unsaved_buffer(tmp_path: Path) -> None:
     assert own_tests_pass(project, "numbers_.py", text, "pytest", "-q")
 
 
+@pytest.mark.slow
 async def test_a_method_of_a_class_in_a_src_layout_package(tmp_path: Path) -> None:
     files = {
         "pyproject.toml": CONFIGURATION,
@@ -147,6 +148,7 @@ async def test_a_method_of_a_class_in_a_src_layout_package(tmp_path: Path) -> No
     assert own_tests_pass(project, "src/shelf/stack.py", text, "pytest", "-q")
 
 
+@pytest.mark.slow
 async def test_a_unittest_project(tmp_path: Path) -> None:
     project = make(tmp_path / "unit", {"vowels.py": "", "test_vowels.py": VOWEL_TESTS})
     text = await implement(project, "vowels.py", VOWELS, "count_vowels")

@@ -93,6 +93,7 @@ async def test_exit_without_shutdown_is_an_error_status(project: Path) -> None:
         assert await window.client._server.wait() == 1
 
 
+@pytest.mark.slow
 def test_server_ends_when_its_client_is_gone(tmp_path: Path) -> None:
     with _start(tmp_path) as server:
         _initialize(server)
@@ -103,6 +104,7 @@ def test_server_ends_when_its_client_is_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.slow
 def test_server_ends_on_a_signal_though_its_client_is_silent(tmp_path: Path) -> None:
     with _start(tmp_path) as server:
         _initialize(server)
@@ -121,6 +123,7 @@ def test_a_request_that_cannot_be_read_is_answered_with_an_error(project: Path) 
         server.kill()
 
 
+@pytest.mark.slow
 def test_one_client_is_served_over_tcp(tmp_path: Path) -> None:
     command = [*SERVE, "--tcp", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path) as server:

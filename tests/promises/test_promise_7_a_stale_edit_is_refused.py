@@ -40,6 +40,7 @@ async def test_a_target_that_its_user_changed_meanwhile_is_left_alone(project: P
         assert window.texts[uri] == STUB.replace("    ...\n", MINE)
 
 
+@pytest.mark.slow
 async def test_what_was_refused_is_verified_and_applied_on_demand(project: Path, script) -> None:
     async with editor(project, environment=script(SLOW), options={"strategy": "greedy"}) as window:
         uri = window.open("words.py")
@@ -69,6 +70,7 @@ async def test_typing_that_breaks_the_tests_meanwhile_stops_the_edit(project: Pa
         assert window.edits == []
 
 
+@pytest.mark.slow
 async def test_a_change_that_the_edit_crosses_on_its_way_makes_the_editor_refuse_it(
     project: Path,
     script,
@@ -85,6 +87,7 @@ async def test_a_change_that_the_edit_crosses_on_its_way_makes_the_editor_refuse
         assert (await window.ended(again["job"]))["state"] == "passed"
 
 
+@pytest.mark.slow
 async def test_tests_that_changed_while_the_user_was_asked_stop_the_edit(project: Path, script) -> None:
     plain = capabilities(workspace__workspace_edit__change_annotation_support=None)
     async with editor(project, plain, environment=script(GOOD), options={"confirm_edit": True}) as window:

@@ -26,6 +26,7 @@ async def test_a_broken_test_file_is_named_with_line_and_source(project, opened)
     )
 
 
+@pytest.mark.slow
 async def test_a_syntax_error_in_a_test_file_is_named_with_line_and_source(project, opened):
     work = project({"lib.py": STUB, "test_lib.py": "from lib import f\n\ndef test_f(:\n    assert f(1)\n"})
     async with opened(work) as verifier:
@@ -34,6 +35,7 @@ async def test_a_syntax_error_in_a_test_file_is_named_with_line_and_source(proje
 
 
 @pytest.mark.parametrize("framework", ["pytest", "unittest"])
+@pytest.mark.slow
 async def test_a_broken_import_is_placed_where_it_stands_not_where_it_was_set_off(project, opened, framework):
     tests = (
         "import unittest\nfrom helper import f\n\nclass T(unittest.TestCase):\n    def test_f(self):\n        f(1)\n"
@@ -116,6 +118,7 @@ def test_flaky_is_what_differs_in_outcome_and_only_some_results_can_be():
     assert not may_be_flaky([stubbed, TestResult("t", TestOutcome.FAILED, message="AssertionError: assert None == 3")])
 
 
+@pytest.mark.slow
 async def test_slow_tests_are_named_and_get_a_multiple_of_their_own_time(project, opened):
     tests = """
         import time
@@ -175,6 +178,7 @@ UNITTEST_LOOPS = """
     ],
     ids=["busy", "asleep", "recursing", "busy in unittest"],
 )
+@pytest.mark.slow
 async def test_a_test_that_does_not_end_fails_alone_and_the_others_tell_their_outcome(project, opened, framework, loop):
     work = project({"lib.py": STUB, "test_lib.py": UNITTEST_LOOPS if framework == "unittest" else LOOPS})
     async with opened(work, test_timeout_seconds=1.0) as verifier:
@@ -237,6 +241,7 @@ async def test_what_cannot_be_interrupted_ends_with_the_run_and_the_test_is_name
     assert [each.outcome for each in result.results] == ["passed", "missing", "missing"]
 
 
+@pytest.mark.slow
 async def test_the_tests_import_of_an_installed_copy_is_told_with_its_path(project, opened, python):
     installed = "site/lib/words.py"
     work = project(
@@ -286,6 +291,7 @@ async def test_a_verdict_about_another_copy_is_none(project, opened):
     )
 
 
+@pytest.mark.slow
 async def test_tests_that_reach_it_in_a_process_of_their_own_are_found(project, opened, level):
     tests = """
         import multiprocessing, os, subprocess, sys
@@ -355,6 +361,7 @@ async def test_a_second_job_on_the_same_texts_runs_no_second_baseline(project, o
     ],
     ids=["target", "imported module", "test file", "new conftest", "new configuration"],
 )
+@pytest.mark.slow
 async def test_a_baseline_is_run_again_when_what_it_was_found_on_has_changed(project, opened, name, text):
     tests = "from lib import f\nfrom helper import one\n\ndef test_f():\n    assert f(1) == one\n"
     work = project({"lib.py": STUB, "helper.py": "one = 1\n", "test_lib.py": tests})

@@ -100,6 +100,7 @@ async def test_reports_that_the_command_places_itself_are_read_and_old_ones_are_
     assert (work.root / "out/old.xml").is_file()
 
 
+@pytest.mark.slow
 async def test_a_command_whose_reports_do_not_show_the_probe_is_judged_by_what_fails_now(project, commanded):
     runner = """
         import sys, traceback, lib

@@ -77,6 +77,7 @@ async def test_of_the_home_folder_and_of_neighbours_nothing_is_seen(home, projec
 
 
 @pytest.mark.parametrize("place", ["home/.venvs/x", "work/.venv", "work/env"])
+@pytest.mark.slow
 async def test_a_virtual_environment_works_wherever_it_is(home, project, level, place):
     root = project({"lib.py": ""}).root
     python = environment_in(home.parent / place)
@@ -84,6 +85,7 @@ async def test_a_virtual_environment_works_wherever_it_is(home, project, level, 
     assert await said(root, level, "import inside; print(inside.value)", python) == "from the environment"
 
 
+@pytest.mark.slow
 async def test_an_interpreter_behind_links_in_the_home_folder_works(home, project, closed):
     """As uv installs it: the environment's link leads to a folder that is itself a link."""
     root = project({"lib.py": ""}).root
@@ -95,6 +97,7 @@ async def test_an_interpreter_behind_links_in_the_home_folder_works(home, projec
     assert await said(root, closed, "import inside; print(inside.value)", through) == "found"
 
 
+@pytest.mark.slow
 async def test_a_sibling_project_that_is_installed_as_editable_can_be_imported(home, project, level):
     """By a path in a `.pth` file, and by a finder that only `direct_url.json` tells of."""
     root = project({"lib.py": ""}).root

@@ -82,17 +82,20 @@ async def test_plain_arguments_and_answers_are_decided_by_a_split_run(judged):
     assert [test.id for test in found.tests] == ["test_lib.py::test_shout", "test_lib.py::test_shout_more"]
 
 
+@pytest.mark.slow
 async def test_an_object_with_a_lock_in_it_is_decided_by_a_twin(judged):
     found = await judged("Counter.add", "class Counter:\n    def add(self, number):\n        self.count += number\n")
     assert (found.accepted, found.decided_by, found.reason) == (True, "twin", "")
 
 
+@pytest.mark.slow
 async def test_an_answer_of_a_class_of_its_own_is_decided_by_a_twin(judged):
     body = "def word(text):\n    class Loud(Word):\n        pass\n    return Loud(text.upper())\n"
     found = await judged("word", body)
     assert (found.accepted, found.decided_by, found.reason) == (True, "twin", "")
 
 
+@pytest.mark.slow
 async def test_a_test_that_reaches_into_the_implementation_is_decided_by_a_twin(judged):
     tests = """
         import lib
@@ -125,6 +128,7 @@ async def test_where_nothing_can_be_turned_around_the_tests_decide_and_it_is_sai
     assert found.undecided == ("test_lib.py::TestCounter::test_counter",)
 
 
+@pytest.mark.slow
 async def test_a_whole_module_with_a_helper_of_its_own_is_decided_by_a_split_run(judged):
     module = dedent(MODULE).replace(
         "def shout(text):\n    raise NotImplementedError",
@@ -177,6 +181,7 @@ STATE = """
         ("cached", "def cached(number):\n    cached.calls = 1\n    return number * number\n"),
     ],
 )
+@pytest.mark.slow
 async def test_what_is_kept_in_the_module_is_decided_by_a_twin(project, python, monkeypatch, name, body):
     monkeypatch.setenv("GREENFINCH_PYTHON", str(python.path))
     workspace = project({"reg.py": REGISTRY, "test_reg.py": STATE})
@@ -185,6 +190,7 @@ async def test_what_is_kept_in_the_module_is_decided_by_a_twin(project, python, 
     assert (found.accepted, found.decided_by, found.reason) == (True, "twin", "")
 
 
+@pytest.mark.slow
 async def test_a_test_that_shares_more_excuses_no_other(judged):
     tests = (
         TESTS
@@ -219,6 +225,7 @@ async def test_one_that_reads_the_tests_is_not_accepted_however_it_finds_them(ju
     assert "opens test_lib.py, where the tests are kept" in found.reason
 
 
+@pytest.mark.slow
 async def test_one_that_looks_into_frames_is_not_accepted_however_it_spells_that(judged):
     body = """
         def shout(text):
@@ -286,6 +293,7 @@ async def test_answers_that_stand_in_the_text_are_suspected(judged):
     assert not (await judged("shout", "def shout(text):\n    return text.upper() + '!'\n", tests)).overfit_suspect
 
 
+@pytest.mark.slow
 async def test_pieces_that_answers_are_made_of_are_not_suspected(judged):
     tests = """
         from lib import shout
@@ -313,12 +321,14 @@ async def test_pieces_that_answers_are_made_of_are_not_suspected(judged):
 
 
 @pytest.mark.parametrize("candidate", ["", "def whisper(text):\n    return text\n", "def shout(text:\n", "x = '\0'\n"])
+@pytest.mark.slow
 async def test_a_text_without_the_target_does_not_pass(judged, candidate):
     found = await judged("shout", candidate)
     assert (found.accepted, found.decided_by) == (False, "gate")
     assert "does not define shout" in found.reason
 
 
+@pytest.mark.slow
 async def test_of_several_definitions_the_last_counts(judged):
     right = "def shout(text):\n    return text.upper() + '!'\n"
     wrong = "def shout(text):\n    return text\n"
@@ -352,6 +362,7 @@ FORGER = """
 """
 
 
+@pytest.mark.slow
 async def test_a_harness_that_was_tampered_with_is_not_believed(judged):
     assert not (await judged("shout", FORGER)).accepted
 

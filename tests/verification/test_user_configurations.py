@@ -326,6 +326,7 @@ async def test_pytest_alone(project, opened, name):
 
 
 @pytest.mark.parametrize("name", UNITTEST)
+@pytest.mark.slow
 async def test_unittest_without_pytest(project, opened, name):
     case = UNITTEST[name]
     work = project({"lib.py": STUB, **case.files})
@@ -373,6 +374,7 @@ async def test_pytest_with_the_plug_ins_that_people_use(project, opened_with_plu
 
 
 @pytest.mark.parametrize("name", ["docs/usage.rst", "usage.txt"])
+@pytest.mark.slow
 async def test_examples_in_a_text_judge_where_no_test_does(project, opened, name):
     text = "Doubling\n========\n\n>>> from lib import double\n>>> double(3)\n6\n"
     work = project({"lib.py": STUB, name: text, "conftest.py": ""})

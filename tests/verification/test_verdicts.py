@@ -172,6 +172,7 @@ class PreparedTest(unittest.TestCase):
 
 
 @pytest.mark.parametrize("with_pytest", [True, False])
+@pytest.mark.slow
 async def test_a_unittest_project_needs_no_pytest(project, opened, python, with_pytest):
     stub = "def total(prices):\n    raise NotImplementedError\n"
     work = project(
@@ -195,6 +196,7 @@ async def test_a_unittest_project_needs_no_pytest(project, opened, python, with_
     assert "None != 0" in bad.first_failure.message
 
 
+@pytest.mark.slow
 async def test_examples_in_the_docstring_judge_where_no_other_test_does(project, opened):
     stub = "def double(number):\n    '''\n    >>> double(2)\n    4\n    '''\n    return None\n"
     work = project({"lib/__init__.py": "", "lib/numbers.py": stub})
@@ -209,6 +211,7 @@ async def test_examples_in_the_docstring_judge_where_no_other_test_does(project,
     assert result.passed, result
 
 
+@pytest.mark.slow
 async def test_a_file_that_calls_the_target_while_it_is_loaded_is_judged_as_a_whole(project, opened):
     stub = "def cases():\n    raise NotImplementedError\n"
     tests = """
@@ -272,6 +275,7 @@ async def test_a_stub_that_the_target_itself_calls_blocks_nothing(project, opene
     assert found.verdict.results[0].blocked_by == ()
 
 
+@pytest.mark.slow
 async def test_settings_of_the_project_that_bite_are_disarmed(project, opened):
     config = "[pytest]\naddopts = -x --lf -W error --tb=no --maxfail=1 -p no:randomly\nfilterwarnings = error\n"
     tests = "from lib import f\n\ndef test_a():\n    assert f() == 1\n\ndef test_b():\n    assert f() == 1\n"

@@ -217,6 +217,7 @@ async def test_bounds_are_kept(work, warmed):
         assert await verifier.warmed() == ""
 
 
+@pytest.mark.slow
 async def test_several_runs_at_once_do_not_mix(work, warmed):
     async with warmed(work) as (verifier, found):
         verdicts = {}
@@ -247,6 +248,7 @@ async def test_a_cancelled_run_is_gone_at_once(work, warmed):
         assert await verifier.warmed() == ""
 
 
+@pytest.mark.slow
 async def test_a_changed_configuration_gets_a_new_server(work, warmed):
     async with warmed(work) as (verifier, found):
         before = verifier._running.warming._server
@@ -258,6 +260,7 @@ async def test_a_changed_configuration_gets_a_new_server(work, warmed):
         assert (await warm(work, verifier, found, text)).passed
 
 
+@pytest.mark.slow
 async def test_a_new_file_of_an_editable_project_replaces_no_server(work, opened):
     async with opened(work) as verifier:
         verifier.interpreter = evolve(
@@ -302,6 +305,7 @@ async def test_a_server_that_ends_is_replaced_once(work, warmed):
         assert (await cold(work, verifier, found, good)).passed
 
 
+@pytest.mark.slow
 async def test_a_conftest_that_loads_the_projects_package_sees_the_candidate(project, warmed):
     work = project(
         {
@@ -333,6 +337,7 @@ async def test_a_conftest_that_reads_a_file_of_the_project_waits_for_the_candida
         assert (await warm(work, verifier, found, body("return number * 2"))).passed
 
 
+@pytest.mark.slow
 async def test_tests_of_unittest_run_warm_too(project, warmed, opened, monkeypatch):
     work = project(
         {
@@ -348,6 +353,7 @@ async def test_tests_of_unittest_run_warm_too(project, warmed, opened, monkeypat
         assert await verifier.warmed() == ""
 
 
+@pytest.mark.slow
 async def test_a_judge_that_ends_otherwise_when_warm_is_run_cold(project, warmed):
     """Here because a test tells, by a mark of time, how long its process has been there."""
     work = project(
@@ -372,6 +378,7 @@ async def test_without_namespaces_runs_are_cold(work, opened):
         assert (await cold(work, verifier, found, body("return number * 2"))).passed
 
 
+@pytest.mark.slow
 async def test_files_that_refused_a_text_before_come_first(project, warmed):
     work = project(
         {
