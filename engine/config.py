@@ -1,9 +1,9 @@
 """Settings, declared once.
 
 The command line, the environment, the user's file and the four editors all mean the same names.  What a field is for
-stands in its `help`; `python -m engine.config --write` brings the docs and the editors' own declarations into line with
-it, `--check` says which of them are not (see `engine/settings_docs.py`).  A workspace's own files never set anything:
-what runs on a machine is its user's business, not a checkout's.
+stands in its `help`; `python -m engine.settings_docs --write` brings the docs and the editors' own declarations into
+line with it, `--check` says which of them are not.  A workspace's own files never set anything: what runs on a machine
+is its user's business, not a checkout's.
 """
 
 from __future__ import annotations
@@ -232,9 +232,3 @@ def _from_text(attribute: Attribute[Any], text: str) -> Any:
         return cattrs.structure(text, {"int": int, "float": float}[kind])
     except ValueError:
         return text  # refused by `updated`, which names the variable
-
-
-if __name__ == "__main__":
-    from engine.settings_docs import main
-
-    main()

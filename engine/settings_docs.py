@@ -1,6 +1,6 @@
 """What is generated from the declaration of the settings: tables of the docs, and each editor's own declarations.
 
-`python -m engine.config` prints the README's table; `--write [ROOT]` brings every generated part of a checkout into
+`python -m engine.settings_docs` prints the README's table; `--write [ROOT]` brings every generated part of a checkout into
 line, `--check [ROOT]` names those that are not, and exits 1.  A part that is absent is none of its business, so that a
 copy without some editor can be checked, too.
 """
@@ -20,7 +20,7 @@ from attrs import Attribute, fields
 from engine.config import Settings
 
 _BEGIN, _END = "settings: generated", "settings: end"
-_REMEDY = "Run `python -m engine.config --write`."
+_REMEDY = "Run `python -m engine.settings_docs --write`."
 Kind = str
 
 
@@ -74,7 +74,7 @@ def lua_types() -> str:
     kinds = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "tuple[str, ...]": "string[]"}
     lines = [
         "---@meta",
-        "-- Generated from engine/config.py by `python -m engine.config --write`; do not edit.",
+        "-- Generated from engine/config.py by `python -m engine.settings_docs --write`; do not edit.",
         "",
         "---What `vim.lsp.config('greenfinch', { settings = { greenfinch = ... } })` takes.",
         "---@class greenfinch.Settings",
@@ -117,10 +117,10 @@ def elisp() -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m engine.config`."""
+    """`python -m engine.settings_docs`."""
     option, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     if option not in ("", "--write", "--check") or len(rest) > 1:
-        sys.exit("Usage: python -m engine.config [--write | --check [ROOT]]")
+        sys.exit("Usage: python -m engine.settings_docs [--write | --check [ROOT]]")
     if not option:
         print(table())
         return
@@ -195,3 +195,7 @@ def _lisp_type(each: Attribute[Any]) -> str:
         return f"(choice {' '.join(f'(const {json.dumps(choice)})' for choice in each.metadata['choices'])})"
     kind = _lisp_kind(str(each.type))
     return "(repeat string)" if kind == "strings" else kind
+
+
+if __name__ == "__main__":
+    main()

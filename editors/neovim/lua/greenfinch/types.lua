@@ -1,5 +1,5 @@
 ---@meta
--- Generated from engine/config.py by `python -m engine.config --write`; do not edit.
+-- Generated from engine/config.py by `python -m engine.settings_docs --write`; do not edit.
 
 ---What `vim.lsp.config('greenfinch', { settings = { greenfinch = ... } })` takes.
 ---@class greenfinch.Settings
