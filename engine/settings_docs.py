@@ -1,8 +1,8 @@
 """What is generated from the declaration of the settings: tables of the docs, and each editor's own declarations.
 
-`python -m engine.settings_docs` prints the README's table; `--write [ROOT]` brings every generated part of a checkout into
-line, `--check [ROOT]` names those that are not, and exits 1.  A part that is absent is none of its business, so that a
-copy without some editor can be checked, too.
+`python -m engine.settings_docs` prints the README's table; `--write [ROOT]` brings every generated part of a checkout
+into line, `--check [ROOT]` names those that are not, and exits 1.  A part that is absent is none of its business, so
+that a copy without some editor can be checked, too.
 """
 
 from __future__ import annotations
