@@ -23,18 +23,22 @@ _SETTLE = 8  # tokens that let the host see what else the machine does
 
 
 async def measure(
-    model: ModelFile, sizes: Sequence[int], *, repeat: int, tokens: int, threads: int, taken: int
-) -> AsyncGenerator[Measured, None]:
+    model: ModelFile, sizes: Sequence[int], *, repeat: int, tokens: int, threads: int, taken: int,
+    fixed: Sequence[int] = (),
+) -> AsyncGenerator[Measured, None]:  # fmt: skip
     """The host with up to `threads` threads, and hosts that always use so many, or fewer, while `taken` cores are busy.
+
+    Args:
+        fixed: numbers to compare with in place of these; too many threads may take minutes for a few tokens.
 
     Raises:
         GenerationError: a host cannot be started.
     """
     async with AsyncExitStack() as stack:
         kinds: dict[str, Kind] = {GOVERNED: await stack.enter_async_context(processes.host(model, threads))}
-        for count in sorted({threads, max(1, threads - taken), 1}, reverse=True):
-            fixed = processes.host(model, count, "--steady")
-            kinds[f"{count} fixed"] = await stack.enter_async_context(fixed)
+        for count in sorted(set(fixed) or {threads, max(1, threads - taken), 1}, reverse=True):
+            steady = processes.host(model, count, "--steady")
+            kinds[f"{count} fixed"] = await stack.enter_async_context(steady)
         stack.enter_context(_kept_busy(taken))
         async for row in _rows(GOVERNED, kinds, sizes, repeat, tokens):
             yield row

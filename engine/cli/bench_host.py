@@ -27,6 +27,7 @@ from engine.models import store
 @click.option("--also", metavar="URL", default="", help="A running server to compare with, such as llama-server.")
 @click.option("--busy", "taken", type=click.IntRange(min=0), metavar="CORES",
               help="Keep so many cores busy, and compare with fixed numbers of threads instead.")  # fmt: skip
+@click.option("--fixed", metavar="N,N", default="", help="With --busy: only these numbers of threads.")
 @click.option("--pool", "pooled", is_flag=True, help="Compare a pool of two hosts with one host instead.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each N, then one of the machine.")
 def host(
@@ -37,20 +38,19 @@ def host(
     threads: int | None,
     also: str,
     taken: int | None,
+    fixed: str,
     pooled: bool,
     as_json: bool,
 ) -> None:
     """Measure the model host: N candidates at once, against llama.cpp without it."""
-    if not all(size.isdecimal() and 1 <= int(size) <= kinds.MOST for size in sizes.split(",")):
-        raise ConfigError(f"--n cannot be {sizes!r}.", remedy=f"Numbers from 1 to {kinds.MOST}, with commas.")
+    numbers, counts = _numbers("--n", sizes), _numbers("--fixed", fixed) if fixed else []
     chosen = store.resolve(model or Settings.load().model)
     used = threads or Settings.load().threads or usable_cores()
     machine = results.Machine.of(chosen, used)
-    numbers = [int(size) for size in sizes.split(",")]
     if pooled:
         measured = busy.pools(chosen, numbers, repeat=repeat, tokens=tokens, threads=used)
     elif taken is not None:
-        measured = busy.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, taken=taken)
+        measured = busy.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, taken=taken, fixed=counts)
     else:
         measured = beside.measure(chosen, numbers, repeat=repeat, tokens=tokens, threads=used, also=also)
     rows = rows_of(measured, machine, as_json=as_json)
@@ -64,6 +64,12 @@ def host(
     )
     console.print(_table(rows))
     sys.exit(PASSED)
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    if not all(size.isdecimal() and 1 <= int(size) <= kinds.MOST for size in text.split(",")):
+        raise ConfigError(f"{option} cannot be {text!r}.", remedy=f"Numbers from 1 to {kinds.MOST}, with commas.")
+    return [int(size) for size in text.split(",")]
 
 
 def _table(rows: list[results.Measured]) -> Table:
