@@ -11,6 +11,7 @@ from pathlib import Path
 
 _UNSHARE = ("unshare", "--map-root-user", "--mount", "--")
 PROJECT = Path("/mnt")  # where `bound` shows a folder that lies below /tmp
+NEEDED = {Path(__file__).parents[2], Path(sys.prefix)}  # by the command line itself
 # The command line, at a level of confinement that a test chooses.
 _PROGRAM = """
 import sys
@@ -34,7 +35,7 @@ def can_mount() -> bool:
 
 def full(place: Path | str, size: str = "64k") -> str:
     """A shell command that puts a disk at `place` on which not one byte is free."""
-    return f"{room(place, size)}; cat /dev/zero > {shlex.quote(str(place))}/filler 2>/dev/null || true"
+    return _over(place, size, f"cat /dev/zero > {shlex.quote(str(place))}/filler 2>/dev/null || true")
 
 
 def room(place: Path | str, size: str, options: str = "") -> str:
@@ -43,7 +44,15 @@ def room(place: Path | str, size: str, options: str = "") -> str:
 
 
 def read_only(place: Path | str) -> str:
-    return f"{room(place, '64k')}; mount -o remount,ro {shlex.quote(str(place))}"
+    return _over(place, "64k", f"mount -o remount,ro {shlex.quote(str(place))}")
+
+
+def _over(place: Path | str, size: str, then: str) -> str:
+    """A disk at `place`, on which what the command line needs is still there, if the checkout lies below it."""
+    kept = [shlex.quote(str(folder)) for folder in NEEDED if folder.is_relative_to(place)]
+    held = [f"exec {number}<{folder}" for number, folder in enumerate(kept, 7)]
+    back = [f"mkdir -p {folder}; mount -c --bind /proc/self/fd/{n} {folder}" for n, folder in enumerate(kept, 7)]
+    return "; ".join((*held, room(place, size), *back, then))
 
 
 def bound(place: Path | str) -> str:
