@@ -46,7 +46,7 @@ def held_answers(text: str, before: str, expected: Sequence[Any], *, computes: b
     new = _values(text) - _values(before)
     held = {key: value for key, value in told.items() if key in new}
     missing = len(told) - len(held)
-    if sum(map(_weight, held.values())) < _FEWEST or 2 * len(held) < len(often):
+    if sum(map(_weight, held.values())) < _FEWEST or 2 * len(held) <= len(often):
         return 0
     enough = not missing and len(held) > 1 if computes else missing <= (len(told) > _FEWEST)
     return len(held) if enough else 0
