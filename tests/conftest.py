@@ -3,11 +3,18 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from engine.errors import ModelMissingError
 from engine.models import store
 from engine.models.pull import pull
+
+# How long inputs take to be made says something of the machine's load alone.
+hypothesis.settings.register_profile(
+    "greenfinch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("greenfinch")
 
 SMALL_MODEL = "qwen2.5-coder-0.5b"
 

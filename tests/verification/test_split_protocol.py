@@ -178,7 +178,7 @@ def is_plain(value: Any) -> bool:
     )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(answer=ANSWERS | ANYTHING)
 @example(answer={"objects": {}, "value": {"float": "nan"}})
 def test_whatever_arrives_is_a_plain_value_or_an_exception(ends, answer):
