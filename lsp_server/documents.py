@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import lru_cache
 from pathlib import Path
 
 from lsprotocol import types
@@ -46,11 +47,12 @@ def position_at(text: str, offset: int, encoding: Encoding) -> types.Position:
     return types.Position(line, _units(text[starts[line] : offset], encoding))
 
 
-def _line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in _LINE_BREAK.finditer(text))]
+@lru_cache(maxsize=8)
+def _line_starts(text: str) -> tuple[int, ...]:
+    return (0, *(match.end() for match in _LINE_BREAK.finditer(text)))
 
 
-def _next_start(starts: list[int], line: int, text: str) -> int:
+def _next_start(starts: tuple[int, ...], line: int, text: str) -> int:
     return starts[line + 1] if line + 1 < len(starts) else len(text)
 
 

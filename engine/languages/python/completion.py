@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from engine.languages.python.source import syntax_tree
 from engine.languages.python.splicing import dedent
+from engine.languages.python.trees import syntax_tree
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)

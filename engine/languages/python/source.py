@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
-from itertools import accumulate
 
 import tree_sitter
-import tree_sitter_python
 from attrs import evolve, frozen
 
 from engine.languages.base import Function
 from engine.languages.python import syntax
+from engine.languages.python.trees import Marks, Source, syntax_tree, walk
 
-_LANGUAGE = tree_sitter.Language(tree_sitter_python.language())
 _SPACE = re.compile(r"[ \t\f]*")
 _PLAIN_STRING = re.compile(rb"[rRuU]?[\"']")
 _IMPORTS = {"import_statement", "import_from_statement", "future_import_statement"}
 _BROKEN_HEADERS = 8  # as many half-typed definitions are looked past in one text
+_MOST_KNOWN = 2048  # functions
 
 
 @frozen
@@ -66,46 +63,7 @@ class Module:
         return any(start <= offset <= end for start, end in self.broken)
 
 
-class Source:
-    """A text with its UTF-8 bytes and the way between their offsets (tree-sitter counts bytes)."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.data = text.encode("utf-8", "surrogatepass")
-        self._byte_of: list[int] | None = None
-        if len(self.data) != len(text):
-            sizes = (len(c.encode("utf-8", "surrogatepass")) for c in text)
-            self._byte_of = [0, *accumulate(sizes)]
-
-    def offset(self, byte: int) -> int:
-        """Code point offset of a byte offset."""
-        return byte if self._byte_of is None else bisect_left(self._byte_of, byte)
-
-    def line_start(self, offset: int) -> int:
-        return self.text.rfind("\n", 0, offset) + 1
-
-    def line_end(self, offset: int) -> int:
-        """Offset of the line's break (before its `\\r`, if it has one), or of the text's end."""
-        end = self.text.find("\n", offset)
-        if end < 0:
-            return len(self.text)
-        return end - 1 if end > offset and self.text[end - 1] == "\r" else end
-
-
-def syntax_tree(data: bytes) -> tree_sitter.Node:
-    """Root of the concrete syntax tree of UTF-8 source."""
-    if data.startswith(b"\xef\xbb\xbf"):  # a byte order mark is no Python token: a comment of the same length is
-        data = b"# \n" + data[3:]
-    return tree_sitter.Parser(_LANGUAGE).parse(data).root_node
-
-
-def walk(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
-    """The node and all below it, in the order of the text; iterative, so that deep nesting is no danger."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        yield current
-        stack.extend(reversed(current.children))
+_functions: dict[tuple[str, int, int, str], PythonFunction] = {}  # at offset 0, without names, by what they consist of
 
 
 @lru_cache(maxsize=8)
@@ -115,17 +73,17 @@ def parse(text: str) -> Module:
     data = source.data
     broken: list[tuple[int, int]] = []
     root = syntax_tree(data)
+    marks = Marks.of(root)
     for _ in range(_BROKEN_HEADERS):
-        span = _broken_header(root, data) if root.has_error else None
+        span = _broken_header(marks, data) if root.has_error else None
         if span is None:
             break
         broken.append(span)
         data = data[: span[0]] + b" " * (span[1] - span[0]) + data[span[1] :]
         root = syntax_tree(data)
+        marks = Marks.of(root)
     unit = _indent_unit(root, source)
-    functions: list[PythonFunction] = []
-    classes: list[Class] = []
-    _collect(root, source, unit, functions, classes)
+    functions, classes = _defined(marks, source, unit)
     spans = tuple((source.offset(start), source.offset(end)) for start, end in broken)
     return Module(_numbered(functions), tuple(classes), spans, unit)
 
@@ -155,17 +113,17 @@ def imports(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-def _broken_header(root: tree_sitter.Node, data: bytes) -> tuple[int, int] | None:
+def _broken_header(marks: Marks, data: bytes) -> tuple[int, int] | None:
     """Bytes of the line on which a definition stands whose signature cannot be read."""
-    nodes = list(walk(root))
-    keyword = next((k for node in nodes if node.type == "ERROR" and (k := _half_typed(node))), None)
+    keyword = next((k for error in marks.errors if (k := _half_typed(error))), None)
     if keyword is None:
-        for node in nodes:
-            if node.type in {"function_definition", "class_definition"}:
-                parts = [child for child in node.children if child.type != "block"]
-                if any(part.has_error or part.is_missing for part in parts):
-                    keyword = parts[0]
-                    break
+        for node in marks.definitions:
+            if not node.has_error:
+                continue
+            parts = [child for child in node.children if child.type != "block"]
+            if any(part.has_error or part.is_missing for part in parts):
+                keyword = parts[0]
+                break
     if keyword is None:
         return None
     start = data.rfind(b"\n", 0, keyword.start_byte) + 1
@@ -184,22 +142,61 @@ def _half_typed(error: tree_sitter.Node) -> tree_sitter.Node | None:
     return None
 
 
-def _collect(
-    root: tree_sitter.Node, source: Source, unit: str, functions: list[PythonFunction], classes: list[Class]
-) -> None:
-    stack: list[tuple[tree_sitter.Node, str]] = [(root, "")]
-    while stack:
-        node, scope = stack.pop()
-        inner = scope
-        if node.type in {"function_definition", "class_definition"}:
-            name_node = node.child_by_field_name("name")
-            name = name_node.text.decode("utf-8", "replace") if name_node is not None and name_node.text else ""
-            inner = f"{scope}.{name}" if scope else name
-            if node.type == "class_definition":
-                classes.append(_class(node, inner, source))
-            else:
-                functions.append(_function(node, inner, source, unit))
-        stack.extend((child, inner) for child in reversed(node.children))
+def _defined(marks: Marks, source: Source, unit: str) -> tuple[list[PythonFunction], list[Class]]:
+    functions: list[PythonFunction] = []
+    classes: list[Class] = []
+    around: list[tuple[int, str]] = []  # where the definitions end that the next one lies in, and their names
+    for node in marks.definitions:
+        while around and around[-1][0] <= node.start_byte:
+            around.pop()
+        scope = around[-1][1] if around else ""
+        name_node = node.child_by_field_name("name")
+        name = name_node.text.decode("utf-8", "replace") if name_node is not None and name_node.text else ""
+        qualname = f"{scope}.{name}" if scope else name
+        around.append((node.end_byte, qualname))
+        if node.type == "class_definition":
+            classes.append(_class(node, qualname, source))
+        else:
+            functions.append(_known(node, qualname, source, unit))
+    return functions, classes
+
+
+def _known(node: tree_sitter.Node, qualname: str, source: Source, unit: str) -> PythonFunction:
+    """The function of a node, read anew only if its own lines have changed since a function like it was read.
+
+    While a file is edited nearly all of its functions stay as they are, and to read one takes longer than to parse it.
+    """
+    start = source.line_start(source.offset(_whole(node).start_byte))
+    if node.has_error:  # what such a node holds depends on what stands around it
+        return _function(node, qualname, source, unit)
+    end = source.line_end(source.offset(node.end_byte))
+    key = (source.text[start:end], source.offset(node.start_byte) - start, node.descendant_count, unit)
+    known = _functions.get(key)
+    if known is None:
+        if len(_functions) >= _MOST_KNOWN:
+            _functions.clear()
+        known = _functions[key] = _moved(_function(node, "", source, unit), "", -start)
+    return _moved(known, qualname, start)
+
+
+def _moved(function: PythonFunction, qualname: str, by: int) -> PythonFunction:
+    return PythonFunction(
+        qualname=qualname,
+        start=function.start + by,
+        header_end=function.header_end + by,
+        body_start=function.body_start + by,
+        end=function.end + by,
+        indent=function.indent,
+        prefix=function.prefix,
+        docstring=function.docstring,
+        is_stub=function.is_stub,
+        is_async=function.is_async,
+        decorators=function.decorators,
+        line_start=function.line_start + by,
+        line_end=function.line_end + by,
+        lead=function.lead,
+        base_indent=function.base_indent,
+    )
 
 
 def _class(node: tree_sitter.Node, qualname: str, source: Source) -> Class:

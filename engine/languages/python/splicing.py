@@ -11,7 +11,8 @@ import tree_sitter
 
 from engine.errors import TargetNotFoundError
 from engine.languages.base import Function, Solution, Target, TextEdit
-from engine.languages.python.source import PythonFunction, Source, error_line, is_docstring, parse, syntax_tree, walk
+from engine.languages.python.source import PythonFunction, error_line, is_docstring, parse
+from engine.languages.python.trees import Source, syntax_tree, walk
 
 _NUMBER = re.compile(r"\[\d+\]$")  # of a name that is defined several times
 
