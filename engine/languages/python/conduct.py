@@ -16,7 +16,8 @@ from functools import lru_cache
 
 from engine.languages.base import Conduct
 from engine.languages.python import forbidden
-from engine.languages.python.finder import Finder, Finding
+from engine.languages.python.finder import Finder
+from engine.languages.python.naming import Finding
 from engine.languages.python.scopes import Definition
 from engine.languages.python.syntax import tree_of
 
