@@ -73,7 +73,9 @@ def fit(
 
 def describe(found: Hardware) -> Iterator[str]:
     """The machine in a few lines."""
-    speed = f"{found.bandwidth / 1e9:.0f} GB/s from memory, {found.flops / 1e9:.0f} GFLOPS" if found.flops else ""
+    speed = f"weights at {found.bandwidth / 1e9:.1f} GB/s, {found.flops / 1e9:.0f} GFLOPS" if found.flops else ""
+    if found.batch_flops:
+        speed += f" ({found.batch_flops / 1e9:.0f} on prompts)"
     vectors = " ".join(v for v in found.vectors if v.startswith(("AVX", "NEON", "SVE", "AMX", "FMA"))) or "no vectors"
     cores = f"{found.cores} core{'s' * (found.cores > 1)}"
     yield f"{found.cpu}, {cores} ({vectors}){': ' + speed if speed else ''}"

@@ -19,7 +19,7 @@ from engine.machine.cpus import usable_cores
 from engine.machine.gpus import Gpu
 from engine.machine.memory import available_bytes
 
-_KEPT = "hardware.json"
+_KEPT = "machine.json"
 
 
 @frozen
@@ -30,7 +30,7 @@ class Hardware:
         cores: physical ones that this process may use.
         vectors: instructions that the installed llama.cpp uses.
         ram, ram_free: bytes; free is what a process can still get, limits of containers included.
-        bandwidth, flops: of the cores together, measured (see `speed`); 0: not measured.
+        bandwidth, flops, batch_flops: of the cores together, as `speed.Speed` has them; 0: not measured.
         gpus: all of them; gpu_build: whether the installed llama.cpp can use one.
     """
 
@@ -41,6 +41,7 @@ class Hardware:
     ram_free: int
     bandwidth: float = 0.0
     flops: float = 0.0
+    batch_flops: float = 0.0
     gpus: tuple[Gpu, ...] = ()
     gpu_build: bool = False
     system: str = ""
@@ -68,6 +69,7 @@ def read() -> Hardware:
         available_bytes(),
         measured.bandwidth if measured else 0.0,
         measured.flops if measured else 0.0,
+        measured.batch_flops if measured else 0.0,
         gpus.find(build),
         build.gpu,
         f"{platform.system()} {platform.machine()}",
@@ -97,6 +99,7 @@ def keep(hardware: Hardware) -> None:
             hardware,
             bandwidth=max(hardware.bandwidth, earlier.bandwidth),
             flops=max(hardware.flops, earlier.flops),
+            batch_flops=max(hardware.batch_flops, earlier.batch_flops),
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ A decode step reads all weights once, whatever the number of candidates, and the
     seconds(n) = bytes read / bandwidth + n * 2 * weights / operations per second
 
 Prompts only compute, and without the output layer.  This is the usual roofline reasoning (S. Williams and others,
-"Roofline", 2009) with the two parts added, since on CPUs they overlap little.  The constants say how much of what
-`engine.machine.speed` measures, or of what a card's data sheet says, llama.cpp's kernels reach.
+"Roofline", 2009) with the two parts added, since on CPUs they overlap little.  There `engine.machine.speed` has
+measured llama.cpp's own kernels, reading together with the first candidate's computing, and prompts by themselves; the
+constants say how much of that, or of what a card's data sheet says, a whole model reaches.
 """
 
 from __future__ import annotations
@@ -33,10 +34,9 @@ _PROCESS = 96 << 20  # bytes: Python, the server, llama.cpp's smaller buffers
 _GPU_RUNTIME = 450 << 20  # bytes that a driver takes for a process
 _GPU_RESERVE = 0.05  # of a card's memory, for the screen
 _RAM_RESERVE = 128 << 20
-# Set by one model (0.5B) on one quiet machine (two cores of an AMD EPYC, AVX2: 36 tokens/s alone, 63 with 16 at once,
-# 85 of a prompt).  `engine.machine.speed` reads less than memory gives, hence the first.  For other models and
-# machines they are a guess that `models fit --measure` checks.
-_CPU_BANDWIDTH, _CPU_FLOPS = 1.65, 0.67
+# Set by two models (0.5B, 1.5B) on one machine (two cores of an AMD EPYC, AVX2).  For others they are a guess that
+# `models fit --measure` checks.
+_CPU_BANDWIDTH, _CPU_FLOPS, _CPU_BATCH_FLOPS = 1.0, 1.0, 1.0
 # Not measured here: what public benchmarks of llama.cpp show of cards with known data sheets.
 _GPU_BANDWIDTH, _GPU_FLOPS = 0.7, 0.3
 _UNKNOWN_BANDWIDTH = 200e9  # bytes per second of a card that says nothing; of many, about the least
@@ -153,15 +153,26 @@ def _gpu_layers(shape: Shape, gpu: Gpu, context: int, kv: str) -> int:
 def _rates(shape: Shape, machine: Hardware, on_gpu: int, sequences: int) -> tuple[float, float, float]:
     """Tokens per second: prompt, one candidate, `sequences` together."""
     part = on_gpu / (shape.layers + 1)
-    speeds = [(1 - part, _CPU_BANDWIDTH * machine.bandwidth, _CPU_FLOPS * machine.flops)]
+    weights = shape.body + shape.output
+    devices = []
+    if part < 1:
+        batch_flops = _CPU_BATCH_FLOPS * machine.batch_flops or _CPU_FLOPS * machine.flops
+        devices.append((1 - part, _CPU_BANDWIDTH * machine.bandwidth, _CPU_FLOPS * machine.flops, batch_flops, 1))
     if machine.gpu is not None and on_gpu:
         bandwidth = machine.gpu.bandwidth or (machine.bandwidth if machine.gpu.shared else _UNKNOWN_BANDWIDTH)
-        flops = machine.gpu.flops or _FLOPS_PER_BYTE * bandwidth
-        speeds.append((part, _GPU_BANDWIDTH * bandwidth, _GPU_FLOPS * flops))
-    used = [(share, bandwidth, flops) for share, bandwidth, flops in speeds if share > 0]
-    if any(not bandwidth or not flops for _, bandwidth, flops in used):
+        flops = _GPU_FLOPS * (machine.gpu.flops or _FLOPS_PER_BYTE * bandwidth)
+        devices.append((part, _GPU_BANDWIDTH * bandwidth, flops, flops, 0))
+    if any(not bandwidth or not flops for _, bandwidth, flops, _, _ in devices):
         return 0.0, 0.0, 0.0
-    reading = sum(share * shape.read / bandwidth for share, bandwidth, _ in used)
-    computing = sum(share * 2 * (shape.body + shape.output) / flops for share, _, flops in used)
-    prompt = sum(share * 2 * shape.body / flops for share, _, flops in used) + reading / BATCH
-    return 1 / prompt, 1 / (reading + computing), sequences / (reading + sequences * computing)
+
+    def step(candidates: int) -> float:
+        return sum(
+            share * (shape.read / bandwidth + (candidates - read_with) * 2 * weights / flops)
+            for share, bandwidth, flops, _, read_with in devices
+        )
+
+    prompt = sum(
+        share * (2 * shape.body / batch_flops + shape.read / bandwidth / BATCH)
+        for share, bandwidth, _, batch_flops, _ in devices
+    )
+    return 1 / prompt, 1 / step(1), sequences / step(sequences)

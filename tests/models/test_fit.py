@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from engine.cli.fit import describe, table
 from engine.cli.models import models
 from engine.doctor import gpu_finding
-from engine.machine import gpus, hardware
+from engine.machine import gpus, hardware, speed
 from engine.machine.devices import Build, Device, ask
 from engine.machine.gguf import read_header
 from engine.machine.gpus import Gpu, nvidia
@@ -162,9 +162,29 @@ def test_this_machine_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = hardware.read()
     assert found.cores >= 1 and 0 < found.ram_free <= found.ram
-    assert found.bandwidth > 1e8 and found.flops > 1e8
+    assert found.bandwidth > 1e8 and found.flops > 1e8 and found.batch_flops > 1e8
     assert found.vectors
     assert load(json.dumps(found.as_json())) == found
+
+
+def test_speeds_follow_from_the_times_of_one_row_of_a_few_and_of_many() -> None:
+    weights = 2048 * 8192 * 6
+    found = speed.speed(0.010, 0.045, 0.128)
+    assert found.bandwidth == pytest.approx(weights * 4.5 / 8 / 0.010)
+    assert found.flops == pytest.approx(2 * weights / 0.005), "seven further rows took 35 ms"
+    assert found.batch_flops == pytest.approx(2 * weights * 64 / 0.128)
+    assert speed.speed(0.010, 0.009, 0.1).flops > 0, "noise"
+
+
+def test_one_candidate_is_as_fast_as_one_row_and_prompts_go_by_their_own_speed() -> None:
+    shape = Shape.of_entry(catalogue.load().entry("qwen2.5-coder-7b"))
+    assert shape is not None
+    quick = machine("laptop_8gb")
+    one, many = plan("7b", shape, quick, sequences=1), plan("7b", shape, quick, sequences=8)
+    assert one.decode_rate == pytest.approx(one.decode_rate_n) == pytest.approx(many.decode_rate)
+    assert many.decode_rate < many.decode_rate_n < 8 * many.decode_rate
+    faster = plan("7b", shape, evolve(quick, batch_flops=2 * quick.batch_flops))
+    assert faster.prompt_rate > 1.8 * one.prompt_rate and faster.decode_rate == one.decode_rate
 
 
 def test_llama_cpp_is_asked_in_a_process_of_its_own() -> None:
