@@ -127,6 +127,11 @@ class Settings:
         local=True,
     )
     code_lens: bool = _setting(False, "Show above each stub how many tests mention it; a click implements it.")
+    prepare_on_menu: bool = _setting(
+        True,
+        "When you open the menu of code actions on a stub, load the model, run the tests as they are and have the "
+        "prompt read, so that a run begins sooner. Never for an endpoint, nor in a workspace that is not trusted.",
+    )
     confirm_edit: bool = _setting(
         False, "Ask before a verified edit is applied, with a preview, in editors that can show one."
     )

@@ -26,7 +26,8 @@ from engine.generation.base import Generator
 from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
 from engine.languages.base import Language, Solution
-from engine.prompting import Prompt, build_prompt, readable, related_context
+from engine.preparation import prompt_for
+from engine.prompting import Prompt
 from engine.record import Recorder, header, new_run_id
 from engine.request import ImplementRequest
 from engine.sampling import Sampler
@@ -140,14 +141,9 @@ class Run:
                 await self._ready(generator)
 
             searching, _ = await both(find_judge, prepare_model)
-            sources = [snapshot.read(file) for file in searching.judge.files]
-            read = readable(snapshot.glance)
-            asking = partial(
-                related_context, self._language, snapshot.text, self._target, self._request.root, read, sources
-            )
-            related = await anyio.to_thread.run_sync(asking)
-            prompt = build_prompt(self._language, snapshot.text, self._target, sources, searching.judge.tests, related)
+            prompt = await prompt_for(self._language, self._target, self._request, snapshot, searching.judge)
             self._record("prompt", messages=[asdict(m) for m in prompt.messages])
+            sources = [snapshot.read(file) for file in searching.judge.files]
             gate = Gate(self._language, snapshot.text, self._target, sources)
             self._own_body(searching, gate)
             models = self._models(generator, prompt, searching)

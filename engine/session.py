@@ -16,6 +16,7 @@ from engine.driver import Run
 from engine.events import Event
 from engine.generation.base import Generator
 from engine.languages.base import Solution
+from engine.preparation import Prepared, prepare
 from engine.request import ImplementRequest
 from engine.search import Policy
 
@@ -78,6 +79,14 @@ class Engine:
     def reapply(self, request: ImplementRequest, solution: Solution) -> AbstractAsyncContextManager[EventStream]:
         """Confirm a winner once more on the text as it is now, without sampling; same stream as `implement`."""
         return self._stream(request, solution)
+
+    async def prepare(self, request: ImplementRequest) -> Prepared | None:
+        """Make ready what `implement` would begin with, so that it begins sooner; see `engine.preparation`.
+
+        Raises:
+            GreenfinchError: as `implement` would; nothing is lost by passing that over.
+        """
+        return await prepare(self._settings, self._get_generator, request)
 
     @asynccontextmanager
     async def _stream(self, request: ImplementRequest, solution: Solution | None) -> AsyncIterator[EventStream]:

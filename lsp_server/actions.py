@@ -1,7 +1,8 @@
 """Code actions: what Greenfinch offers to do at a place, or why it cannot.
 
 Listing them never runs the user's code, never loads a model and never waits long: it parses the buffer, looks for
-tests that mention the target, and looks whether the model's file is there.
+tests that mention the target, and looks whether the model's file is there.  What follows the answer to a menu that
+somebody has opened is `preparing`'s matter.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Offered:
 
     Attributes:
         asks: chosen in spite of the reason, the command asks the user to remove it.
+        place: what choosing it implements, if it does.
     """
 
     title: str
@@ -57,6 +59,7 @@ class Offered:
     disabled: str = ""
     preferred: bool = False
     asks: bool = False
+    place: Place | None = None
 
     def explained(self) -> Offered:
         """The same for a client that cannot show disabled actions: choosing it tells the reason."""
@@ -85,6 +88,10 @@ class Actions:
         """The actions for a range, in the form that this client takes."""
         only = params.context.only
         offered = [each async for each in self._all(params) if only is None or _wanted(each.kind, only)]
+        if params.context.trigger_kind == types.CodeActionTriggerKind.Invoked:
+            possible = [each.place for each in offered if each.place is not None and not each.disabled]
+            for place in [place for place in possible if place.target.is_stub][:1]:
+                self._server.preparing.offered(place)
         client = self._server.client
         if not client.shows_disabled_actions:
             offered = [each.explained() for each in offered]
@@ -145,7 +152,7 @@ class Actions:
         if not reason:
             reason, pull = _no_model(self._server.settings.current)
         asks = pull is not None
-        offered.append(Offered(title, REWRITE, "greenfinch.implement", place.argument, reason, asks=asks))
+        offered.append(Offered(title, REWRITE, "greenfinch.implement", place.argument, reason, asks=asks, place=place))
         return [*offered, pull] if pull is not None else offered
 
     async def _no_tests(self, place: Place) -> str:

@@ -129,6 +129,11 @@ class Jobs:
         self.on_change()
         return job
 
+    @property
+    def is_implementing(self) -> bool:
+        """Whether a job is at work that implements something."""
+        return any(job.is_run for job in self._running.values())
+
     def running(self, key: Hashable) -> Job | None:
         """The job at work for `key`."""
         return next((job for job in self._running.values() if job.key == key), None)

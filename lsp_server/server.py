@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import anyio
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
+from pygls.uris import to_fs_path
 
 from engine import version
 from lsp_server import commands
@@ -19,6 +21,7 @@ from lsp_server.documents import Documents
 from lsp_server.jobs import Jobs
 from lsp_server.lenses import Lenses
 from lsp_server.models import Models
+from lsp_server.preparing import Preparing
 from lsp_server.protocol import Protocol
 from lsp_server.settings import ClientSettings
 from lsp_server.status import Status
@@ -57,6 +60,7 @@ class GreenfinchServer(LanguageServer):
         self.settings = ClientSettings(self.client)
         self.jobs = Jobs(self.client)
         self._lenses_shown = False
+        self.preparing = Preparing(self)
         self.worker = Worker(self)
         self.models = Models(self)
         self.status = Status(self)
@@ -73,6 +77,7 @@ class GreenfinchServer(LanguageServer):
         return workspace
 
     def _settings_changed(self) -> None:
+        self.preparing.changed(None)
         self.status.changed()
         if self.settings.current.code_lens != self._lenses_shown:
             self._lenses_shown = self.settings.current.code_lens
@@ -126,6 +131,11 @@ def _register_lifecycle(server: GreenfinchServer) -> None:
         server.jobs.background(server.settings.refresh)
         server.jobs.background(server.status.serve)
 
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def did_change(params: types.DidChangeTextDocumentParams) -> None:
+        path = to_fs_path(params.text_document.uri)
+        server.preparing.changed(Path(path) if path else None)
+
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         await server.settings.changed(params.settings)
@@ -140,4 +150,5 @@ def _register_lifecycle(server: GreenfinchServer) -> None:
 
     @server.feature(types.SHUTDOWN)
     async def shutdown(params: Any) -> None:
+        server.preparing.drop()
         await server.jobs.cancel_all(_SHUTDOWN_SECONDS)

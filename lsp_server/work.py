@@ -114,8 +114,9 @@ class Worker:
             raise JobRefusedError(UNTRUSTED, remedy="Trust it in your editor first.")
 
         async def work(job: Job) -> None:
-            if not samples or await self._server.models.ensure(job):
-                await self._work(job, place, stream)
+            with self._server.preparing.taken_over(place.key):
+                if not samples or await self._server.models.ensure(job):
+                    await self._work(job, place, stream)
 
         return self._server.jobs.start(place.label, place.key, f"Greenfinch: {place.label}", work, is_run=True)
 

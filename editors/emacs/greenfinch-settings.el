@@ -202,6 +202,14 @@ Show above each stub how many tests mention it; a click implements it."
   :type 'boolean
   :group 'greenfinch)
 
+(defcustom greenfinch-prepare-on-menu t
+  "Setting prepare_on_menu of the server.
+When you open the menu of code actions on a stub, load the model, run the
+tests as they are and have the prompt read, so that a run begins sooner.
+Never for an endpoint, nor in a workspace that is not trusted."
+  :type 'boolean
+  :group 'greenfinch)
+
 (defcustom greenfinch-confirm-edit nil
   "Setting confirm_edit of the server.
 Ask before a verified edit is applied, with a preview, in editors that can
@@ -271,6 +279,7 @@ room."
     (:test_write greenfinch-test-write strings)
     (:test_network greenfinch-test-network string)
     (:code_lens greenfinch-code-lens boolean)
+    (:prepare_on_menu greenfinch-prepare-on-menu boolean)
     (:confirm_edit greenfinch-confirm-edit boolean)
     (:cpu_watts greenfinch-cpu-watts number)
     (:gpu_watts greenfinch-gpu-watts number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from engine.energy.base import Work
-from engine.generation.base import Generator, GeneratorInfo, Piece, SampleRequest
+from engine.generation.base import Generator, GeneratorInfo, Piece, SampleRequest, Usage
 
 
 class WholeReplies:
@@ -28,6 +28,9 @@ class WholeReplies:
         for piece in pieces:
             self.read += piece.tokens
             yield piece
+
+    async def read_ahead(self, request: SampleRequest) -> Usage | None:
+        return await self._generator.read_ahead(request)
 
     async def work(self) -> Work | None:
         return await self._generator.work()

@@ -118,6 +118,16 @@ class Generator(Protocol):
             GenerationError: while iterating.
         """
 
+    async def read_ahead(self, request: SampleRequest) -> Usage | None:
+        """Have the prompt of `request` read, so that samples that begin with it need not; nothing is sampled.
+
+        It gives way to every sample, and cancelling it keeps what was read so far.  None: this backend has no way to do
+        so, or it is on another machine, which is told nothing before somebody asks for a sample.
+
+        Raises:
+            GenerationError: the backend does not answer.
+        """
+
     async def work(self) -> Work | None:
         """What the backend has done so far on this machine; None while that cannot be known."""
 

@@ -24,7 +24,7 @@ from engine.config import Settings
 from engine.energy.base import Work
 from engine.errors import HostError, ModelError
 from engine.generation.again import persistently
-from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest
+from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest, Usage
 from engine.generation.endpoints import host_client
 from engine.generation.launch import (
     MEMORY_SHORT,
@@ -176,6 +176,13 @@ class LocalGenerator:
         async with aclosing(persistently(request, attempt, mend)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def read_ahead(self, request: SampleRequest) -> Usage | None:
+        """Raises: HostError, LostError.  Nothing is tried again: what follows will do that, if anything follows."""
+        if self._connection is None:
+            await self.prepare()
+        assert self._connection is not None  # noqa: S101 - `prepare` has set it
+        return await self._connection.generator.read_ahead(request)
 
     async def work(self) -> Work | None:
         """What the host's process has done, and those that it replaced; None while there is none."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
+from attrs import evolve
 
 from engine.config import Settings
 from engine.energy.base import Work
@@ -108,6 +110,16 @@ class OpenAIGenerator:
                     raise self._refused(reply.status_code, text)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
+
+    async def read_ahead(self, request: SampleRequest) -> Usage | None:
+        """By a request for no tokens, which Greenfinch's own host takes so; no other server is asked."""
+        if not self._own:
+            return None
+        usage = None
+        async with aclosing(self.sample(evolve(request, max_tokens=0))) as pieces:
+            async for piece in pieces:
+                usage = piece.usage or usage
+        return usage
 
     async def work(self) -> Work | None:
         """None on this machine, as far as is known."""

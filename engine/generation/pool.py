@@ -18,7 +18,7 @@ from engine.config import Settings
 from engine.energy.base import Work
 from engine.errors import GenerationError, GreenfinchError
 from engine.generation.again import persistently
-from engine.generation.base import Generator, GeneratorInfo, LostError, Piece, SampleRequest
+from engine.generation.base import Generator, GeneratorInfo, LostError, Piece, SampleRequest, Usage
 from engine.generation.local import LocalGenerator
 from engine.generation.openai import OpenAIGenerator
 
@@ -161,6 +161,10 @@ class PoolGenerator:
         async with aclosing(persistently(request, attempt, mend)) as pieces:
             async for piece in pieces:
                 yield piece
+
+    async def read_ahead(self, request: SampleRequest) -> Usage | None:
+        """None: its servers are told nothing ahead."""
+        return None
 
     async def work(self) -> Work | None:
         """That of the last resort; what the servers do is not known here."""

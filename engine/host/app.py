@@ -211,7 +211,7 @@ def _tokens(backend: Backend, messages: tuple[tuple[str, str], ...]) -> list[int
 def _begin(batcher: Batcher, backend: Backend, chat: ChatRequest, model: str) -> _Answer:
     prompt = _tokens(backend, chat.messages)
     left = backend.context_tokens - len(prompt)
-    if left < (chat.max_tokens or 1):
+    if left < (1 if chat.max_tokens is None else chat.max_tokens):
         wanted = f" and {chat.max_tokens} for the reply" if chat.max_tokens else ""
         raise ProtocolError(
             f"This host's context holds {backend.context_tokens} tokens; the prompt needs {len(prompt)}{wanted}.",
@@ -227,7 +227,7 @@ def _begin(batcher: Batcher, backend: Backend, chat: ChatRequest, model: str) ->
         Sample(
             prompt=prompt,
             sampling=evolve(chat.sampling, seed=chat.sampling.seed + index),
-            max_tokens=chat.max_tokens or left,
+            max_tokens=left if chat.max_tokens is None else chat.max_tokens,
             stop=chat.stop,
             sink=sink(index),
             logprobs=chat.logprobs,

@@ -11,6 +11,10 @@ prompt's last token is always evaluated apart from those before it, whether thes
 remains is the company: other samples in the same steps, and prompts that lie elsewhere in the cache, can tip a draw
 that is nearly even.
 
+A sample of no tokens has its prompt read for those to come, while nothing else is to be done: it waits while anything
+else is under way, is put back when anything else comes, with what was read so far, and becomes like any other when
+somebody asks for a sample of just that prompt.
+
 `Batcher` owns a thread in which llama.cpp runs; it speaks to the outside by `submit`, `cancel` and the sinks.
 """
 
@@ -48,6 +52,11 @@ class _Prompt:
     tokens: list[int]
     sequence: Sequence
     waiters: list[Sample]
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether nobody needs it yet."""
+        return all(sample.only_reads for sample in self.waiters)
 
 
 @define(eq=False)
@@ -228,9 +237,21 @@ class Batcher:
                 self._prompts.remove(prompt)
                 cache.keep(prompt.sequence)  # what has been read so far may serve another time
 
+    def _make_way(self, cache: KVCache) -> None:
+        """Put prompts that can wait back into the queue if anything else waits there, but for what it waits for."""
+        needed = [sample.prompt for sample in list(self._queue) if not sample.only_reads]
+        for prompt in [p for p in self._prompts if needed and p.can_wait and p.tokens not in needed]:
+            self._prompts.remove(prompt)
+            cache.keep(prompt.sequence)  # what has been read so far serves those that begin alike
+            with self._wake:
+                self._queue += prompt.waiters
+
     def _admit(self, cache: KVCache) -> None:
         """Take from the queue what fits now; the first that does not fit holds up those behind it."""
-        for sample in list(self._queue):
+        self._make_way(cache)
+        for sample in sorted(self._queue, key=lambda sample: sample.only_reads):
+            if sample.only_reads and (self._runs or not all(prompt.can_wait for prompt in self._prompts)):
+                return
             joined = next((p for p in self._prompts if p.tokens == sample.prompt), None)
             source, shared = None, 0
             if not joined:
@@ -279,7 +300,8 @@ class Batcher:
             run.index = batch.add(run.token, len(run.sequence.tokens), run.sequence.id, logits=True)
         room = _chunk_size(backend)
         parts: list[tuple[_Prompt, int, int]] = []
-        for prompt in self._prompts:
+        needed = [prompt for prompt in self._prompts if not prompt.can_wait]
+        for prompt in needed if needed or self._runs else self._prompts:
             first = len(prompt.sequence.tokens)
             end = len(prompt.tokens)
             stop = min(first + room, end - 1) if first < end - 1 else end
@@ -311,7 +333,10 @@ class Batcher:
             self._totals.evaluated += stop - first
             if stop == len(prompt.tokens):
                 while prompt.waiters:  # each is in one place or the other, should its beginning fail
-                    runs.append(self._begin(cache, prompt, prompt.waiters[0], index))
+                    if prompt.waiters[0].only_reads:
+                        self._outbox.append((prompt.waiters[0], Chunk(finish="length")))
+                    else:
+                        runs.append(self._begin(cache, prompt, prompt.waiters[0], index))
                     del prompt.waiters[0]
                 self._prompts.remove(prompt)
                 cache.keep(prompt.sequence)

@@ -37,7 +37,8 @@ class ChatRequest:
     """A checked request.
 
     Attributes:
-        max_tokens: None: as many as the context leaves.
+        max_tokens: None: as many as the context leaves. 0: none; the prompt is read for requests to come, while the
+            host has nothing else to do.
         logprobs: how many likeliest tokens to tell with each token's own log probability; None: none, nor its own.
     """
 
@@ -79,7 +80,7 @@ def parse_request(body: object) -> ChatRequest:
             min_p=_number(body, "min_p", 0.0, 0.0, 1.0),
             seed=secrets.randbits(31) if seed is None else seed,
         ),
-        max_tokens=_integer(body, limit, None, 1, 2**31 - 1),
+        max_tokens=_integer(body, limit, None, 0, 2**31 - 1),
         stop=_stop(body.get("stop")),
         logprobs=_logprobs(body),
         stream=_flag(body, "stream"),

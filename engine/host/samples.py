@@ -46,6 +46,7 @@ class Sample:
     """One sample to be drawn.
 
     Attributes:
+        max_tokens: 0: only the prompt is to be read; see `only_reads`.
         sink: called on the event loop.
         logprobs: how many likeliest tokens to tell with each token's own; None: none, nor its own.
         cached_tokens: of the prompt; known with the first chunk.
@@ -59,6 +60,11 @@ class Sample:
     logprobs: int | None = None
     cached_tokens: int = 0
     cancelled: bool = False
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether nothing is to be sampled: somebody may soon ask for more with its prompt.  It gives way to others."""
+        return self.max_tokens == 0
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 What a baseline was found on is told by hashes: of the texts given, of the files that the tests loaded, and of those
 that configure them, whether they exist or not.  A data file that tests read unseen is not among them; what is judged
-by a remembered baseline still runs on everything as it is.
+by a remembered baseline still runs on everything as it is.  One that is being found is waited for by who wants it, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from weakref import WeakValueDictionary
 
+import anyio
 from attrs import evolve, frozen
 
 from engine.verification.base import Baseline
@@ -28,6 +30,15 @@ class _Entry:
 
 
 _known: OrderedDict[Hashable, _Entry] = OrderedDict()
+_wanted: WeakValueDictionary[Hashable, anyio.Lock] = WeakValueDictionary()
+
+
+def in_turn(key: Hashable) -> anyio.Lock:
+    """To be held while the baseline for `key` is found: who had to wait for it finds it remembered, as a rule."""
+    lock = _wanted.get(key)
+    if lock is None:
+        lock = _wanted[key] = anyio.Lock()
+    return lock
 
 
 def recall(key: Hashable, texts: Mapping[Path, str]) -> Baseline | None:

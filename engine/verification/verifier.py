@@ -153,9 +153,21 @@ class Verifier:
             may_define, self.level, self.settings, python.path, stamps(python.path, python.import_paths), environment,
             remembered.digest_of(texts),
         )  # fmt: skip
-        if (known := remembered.recall(key, texts)) is not None:
-            return known
-        judge = Judge(framework, (), tuple(paths), folder=folder, doctests=doctests, target=target)
+        async with remembered.in_turn(key):
+            if (known := remembered.recall(key, texts)) is not None:
+                return known
+            judge = Judge(framework, (), tuple(paths), folder=folder, doctests=doctests, target=target)
+            baseline = await self._found(judge, paths, targets, stubs, texts, looked_in, may_pass, may_define)
+            remembered.remember(key, baseline, texts, self.root, paths)
+            return baseline
+
+    async def _found(
+        self, judge: Judge, paths: Sequence[Path], targets: Sequence[str], stubs: Sequence[str],
+        texts: Mapping[Path, str], looked_in: str, may_pass: bool, may_define: bool,
+    ) -> Baseline:  # fmt: skip
+        """What `_baseline` returns, by running the files that `judge` holds, which has no tests yet."""
+        framework, folder, doctests, target = judge.framework, judge.folder, judge.doctests, judge.target
+        assert folder is not None and target is not None  # noqa: S101 - `_baseline` has put them there
         seconds = max(BASELINE_SECONDS, 6 * self.settings.test_timeout_seconds)
         told, ended = await self._open.tests(
             judge, texts, seconds, targets=targets, stubs=stubs, more={"modules": True}
@@ -177,9 +189,7 @@ class Verifier:
             refuse_vacuous(found)
         judge = evolve(judge, limits=limits_of(found.results, least))
         whole = max([least, TIME_FACTOR * ended.seconds]) + max([least, *judge.limits.values()])
-        baseline = Baseline(judge, found, whole, warnings_of(found.results), told.modules)
-        remembered.remember(key, baseline, texts, self.root, paths)
-        return baseline
+        return Baseline(judge, found, whole, warnings_of(found.results), told.modules)
 
     async def run(
         self, judge: Judge, overlays: Mapping[Path, str], *, time_limit: float,

@@ -60,3 +60,12 @@ def test_a_second_run_on_the_same_file_evaluates_only_what_changed(host: HostPro
     _, again = evaluated(host, FILE.replace("Texts and what", "Text, and what"), TESTS)
     assert again > length / 2, "what comes after a change is another prompt"
     assert evaluated(host, FILE, TESTS)[1] == 1, "and the old one is still known"
+
+
+def test_a_prompt_is_read_ahead_and_nothing_is_sampled(host: HostProcess) -> None:
+    question = "Name the planets, " + ", ".join(f"number {n}" for n in range(60)) + "."
+    answer = host.ask(question, max_tokens=0)
+    choice, usage = answer["choices"][0], answer["usage"]
+    assert (choice["message"]["content"], choice["finish_reason"], usage["completion_tokens"]) == ("", "length", 0)
+    after = host.ask(question, max_tokens=1)["usage"]
+    assert after["prompt_tokens_details"]["cached_tokens"] == after["prompt_tokens"] - 1 == usage["prompt_tokens"] - 1

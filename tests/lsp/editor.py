@@ -127,9 +127,11 @@ class Editor:
         """Where `marker` begins, in this editor's encoding."""
         return position_at(self.texts[uri], self.texts[uri].index(marker), self.encoding)
 
-    async def actions(self, uri: str, marker: str, only: list[str] | None = None) -> list[types.CodeAction]:
+    async def actions(
+        self, uri: str, marker: str, only: list[str] | None = None, trigger: types.CodeActionTriggerKind | None = None
+    ) -> list[types.CodeAction]:
         position = self.position(uri, marker)
-        context = types.CodeActionContext(diagnostics=[], only=only)
+        context = types.CodeActionContext(diagnostics=[], only=only, trigger_kind=trigger)
         params = types.CodeActionParams(types.TextDocumentIdentifier(uri), types.Range(position, position), context)
         return list(await self.client.text_document_code_action_async(params) or [])
 

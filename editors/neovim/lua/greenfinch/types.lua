@@ -91,6 +91,10 @@
 ---Show above each stub how many tests mention it; a click implements it.
 ---Default: `false`.
 ---@field code_lens? boolean
+---When you open the menu of code actions on a stub, load the model, run the tests as they are and have the
+---prompt read, so that a run begins sooner. Never for an endpoint, nor in a workspace that is not trusted.
+---Default: `true`.
+---@field prepare_on_menu? boolean
 ---Ask before a verified edit is applied, with a preview, in editors that can show one.
 ---Default: `false`.
 ---@field confirm_edit? boolean

@@ -1,0 +1,141 @@
+"""A menu that somebody opens has what a run would begin with made ready; a cursor that moves does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from lsp.editor import Editor, editor
+from lsp.projects import GOOD
+from lsprotocol.types import CodeActionTriggerKind
+
+pytestmark = pytest.mark.anyio
+
+INVOKED, AUTOMATIC = CodeActionTriggerKind.Invoked, CodeActionTriggerKind.Automatic
+READY = ["prepare", "read ahead", "read"]
+LONG = 3600.0  # seconds that reading the prompt takes where it is never to end
+
+
+class Journal:
+    """What the server asks of the model."""
+
+    def __init__(self, folder: Path, reading: float = 0.0) -> None:
+        self.path = folder / "journal.jsonl"
+        self.path.touch()
+        script = folder / "script.json"
+        replies = [{"match": "def slugify", "text": GOOD}, {"text": "    return None\n"}]
+        script.write_text(json.dumps({"replies": replies, "journal": str(self.path), "reading": reading}))
+        self.environment = {"GREENFINCH_SCRIPT": str(script)}
+
+    @property
+    def lines(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+    @property
+    def asked(self) -> list[str]:
+        return [line["asked"] for line in self.lines]
+
+
+async def nothing_follows(journal: Journal) -> None:
+    await anyio.sleep(0.4)  # several times what the server waits for after its answer
+    assert journal.asked == []
+
+
+async def opened(window: Editor, journal: Journal, uri: str, marker: str = "def slugify") -> None:
+    """The menu is open there, and the model reads the prompt."""
+    count = journal.asked.count("read ahead")
+    assert await window.actions(uri, marker, trigger=INVOKED)
+    await window.until(lambda: journal.asked.count("read ahead") > count)
+
+
+async def test_a_menu_that_is_opened_has_one_run_made_ready_and_shows_nothing(project: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    async with editor(project, environment=journal.environment) as window:
+        uri = window.open("words.py")
+        for _ in range(3):
+            await window.actions(uri, "def slugify", trigger=INVOKED)
+        await window.until(lambda: "read" in journal.asked)
+        assert journal.asked == READY
+        assert (window.messages, window.progress, window.edits) == ([], [], [])
+
+
+async def test_a_cursor_that_moves_and_other_kinds_of_actions_have_nothing_done(project: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    async with editor(project, environment=journal.environment) as window:
+        uri = window.open("words.py")
+        await window.actions(uri, "def slugify", trigger=AUTOMATIC)
+        await window.actions(uri, "def slugify")
+        await window.actions(uri, "def slugify", only=["source.organizeImports"], trigger=INVOKED)
+        await window.actions(uri, "def done", trigger=INVOKED)
+        await nothing_follows(journal)
+
+
+@pytest.mark.parametrize("options", [{"prepare_on_menu": False}, {"trusted": False}])
+async def test_nothing_is_done_where_the_user_does_not_want_it(project: Path, tmp_path: Path, options) -> None:
+    journal = Journal(tmp_path)
+    async with editor(project, environment=journal.environment, options=options) as window:
+        await window.actions(window.open("words.py"), "def slugify", trigger=INVOKED)
+        await nothing_follows(journal)
+
+
+async def test_an_endpoint_is_told_nothing_before_a_run_is_asked_for(project: Path) -> None:
+    asked: list[Any] = []
+
+    async def serve(stream: Any) -> None:
+        asked.append(stream)
+        await stream.aclose()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.listeners[0].extra(anyio.abc.SocketAttribute.local_port)
+    options = {"endpoint": f"http://127.0.0.1:{port}/v1"}
+    async with anyio.create_task_group() as tasks, editor(project, options=options) as window:
+        tasks.start_soon(listener.serve, serve)
+        uri = window.open("words.py")
+        actions = await window.actions(uri, "def slugify", trigger=INVOKED)
+        await anyio.sleep(0.4)
+        assert asked == []
+        await window.choose(actions[0])
+        await window.until(lambda: asked)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_change_drops_what_is_made_ready_and_one_elsewhere_does_not(project: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, reading=LONG)
+    (tmp_path / "elsewhere.py").write_text("x = 1\n")
+    async with editor(project, environment=journal.environment) as window:
+        uri, other, tests = window.open("words.py"), window.open("../elsewhere.py"), window.open("test_words.py")
+        await opened(window, journal, uri)
+        window.type(other, "x = 1", "x = 2")
+        assert (await window.run("greenfinch.status"))["jobs"] == []
+        assert "dropped" not in journal.asked
+        window.type(uri, "words joined", "words, joined")
+        await window.until(lambda: "dropped" in journal.asked)
+        await opened(window, journal, uri)
+        window.type(tests, "def test_done", "def  test_done")
+        await window.until(lambda: journal.asked.count("dropped") == 2)
+
+
+async def test_another_target_takes_the_place_of_the_first(project: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, reading=LONG)
+    async with editor(project, environment=journal.environment) as window:
+        uri = window.open("words.py")
+        await opened(window, journal, uri)
+        await opened(window, journal, uri, "def put")
+        read = [line["prompt"] for line in journal.lines if line["asked"] == "read ahead"]
+        assert len(set(read)) == 2
+        assert journal.asked.count("dropped") == 1
+
+
+async def test_a_run_takes_the_same_prompt_and_does_not_wait_for_it_twice(project: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path, reading=LONG)
+    async with editor(project, environment=journal.environment) as window:
+        uri = window.open("words.py")
+        await opened(window, journal, uri)
+        answer = await window.choose(await window.action(uri, "def slugify", "Generate"))
+        assert (await window.ended(answer["job"]))["state"] == "passed"
+        await window.until(lambda: "dropped" in journal.asked)  # the run is over
+        assert journal.asked == ["prepare", "read ahead", "prepare", "sample", "dropped"]
+        assert len({line["prompt"] for line in journal.lines if line["prompt"]}) == 1
