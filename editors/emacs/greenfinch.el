@@ -189,7 +189,7 @@ definitions all of the file."
        (jsonrpc-async-request
         connection :textDocument/codeAction
         `(:textDocument (:uri ,(plist-get place :uri)) :range (:start ,position :end ,position)
-          :context (:diagnostics [] :only ["refactor.rewrite"]))
+          :context (:diagnostics [] :only ["refactor.rewrite"] :triggerKind 1))
         :success-fn (lambda (actions) (greenfinch--choose connection (append actions nil)))
         :error-fn (lambda (failure) (message "Greenfinch: %s" (plist-get failure :message))))))))
 

@@ -9,8 +9,12 @@ from typing import Any
 import anyio
 import pytest
 from lsp.editor import Editor, editor
-from lsp.projects import GOOD
+from lsp.projects import GOOD, STUB
+from lsprotocol import types
 from lsprotocol.types import CodeActionTriggerKind
+
+from lsp_server.documents import Documents, position_at
+from lsp_server.server import create_server
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +43,37 @@ class Journal:
         return [line["asked"] for line in self.lines]
 
 
+@pytest.mark.parametrize(
+    ("marker", "kind", "only", "expected"),
+    [
+        ("def slugify", INVOKED, None, ["slugify"]),
+        ("def slugify", INVOKED, ["refactor"], ["slugify"]),
+        ("class Box", INVOKED, ["quickfix"], ["Box"]),
+        ("def slugify", AUTOMATIC, None, []),
+        ("def slugify", None, None, []),
+        ("def slugify", INVOKED, ["source"], []),
+        ("def done", INVOKED, None, []),
+    ],
+)
+async def test_which_menus_count(project: Path, monkeypatch, marker, kind, only, expected) -> None:
+    monkeypatch.setenv("GREENFINCH_SCRIPT", "a script")  # then no model is missed
+    server = create_server()
+    folder = types.WorkspaceFolder(project.as_uri(), "project")
+    server.protocol.adopt(Documents(project.as_uri(), types.TextDocumentSyncKind.Incremental, [folder], "utf-8"))
+    told: list[str] = []
+    monkeypatch.setattr(server.preparing, "offered", lambda place: told.append(place.target.qualname))
+    for name in ("shows_disabled_actions", "knows_code_actions", "groups_code_actions"):
+        monkeypatch.setattr(type(server.client), name, True)
+    uri = (project / "words.py").as_uri()
+    server.documents.put_text_document(types.TextDocumentItem(uri, "python", 1, STUB))
+    here = position_at(STUB, STUB.index(marker), "utf-8")
+    context = types.CodeActionContext([], only, kind)
+    span = types.Range(here, here)
+    listed = await server.actions.listing(types.CodeActionParams(types.TextDocumentIdentifier(uri), span, context))
+    assert told == expected
+    assert bool(listed) == (only != ["source"])
+
+
 async def nothing_follows(journal: Journal) -> None:
     await anyio.sleep(0.4)  # several times what the server waits for after its answer
     assert journal.asked == []
@@ -51,6 +86,7 @@ async def opened(window: Editor, journal: Journal, uri: str, marker: str = "def 
     await window.until(lambda: journal.asked.count("read ahead") > count)
 
 
+@pytest.mark.slow
 async def test_a_menu_that_is_opened_has_one_run_made_ready_and_shows_nothing(project: Path, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     async with editor(project, environment=journal.environment) as window:
@@ -62,6 +98,7 @@ async def test_a_menu_that_is_opened_has_one_run_made_ready_and_shows_nothing(pr
         assert (window.messages, window.progress, window.edits) == ([], [], [])
 
 
+@pytest.mark.slow
 async def test_a_cursor_that_moves_and_other_kinds_of_actions_have_nothing_done(project: Path, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     async with editor(project, environment=journal.environment) as window:
@@ -73,6 +110,7 @@ async def test_a_cursor_that_moves_and_other_kinds_of_actions_have_nothing_done(
         await nothing_follows(journal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"prepare_on_menu": False}, {"trusted": False}])
 async def test_nothing_is_done_where_the_user_does_not_want_it(project: Path, tmp_path: Path, options) -> None:
     journal = Journal(tmp_path)
@@ -81,6 +119,7 @@ async def test_nothing_is_done_where_the_user_does_not_want_it(project: Path, tm
         await nothing_follows(journal)
 
 
+@pytest.mark.slow
 async def test_an_endpoint_is_told_nothing_before_a_run_is_asked_for(project: Path) -> None:
     asked: list[Any] = []
 
@@ -102,6 +141,7 @@ async def test_an_endpoint_is_told_nothing_before_a_run_is_asked_for(project: Pa
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_a_change_drops_what_is_made_ready_and_one_elsewhere_does_not(project: Path, tmp_path: Path) -> None:
     journal = Journal(tmp_path, reading=LONG)
     (tmp_path / "elsewhere.py").write_text("x = 1\n")
@@ -118,6 +158,7 @@ async def test_a_change_drops_what_is_made_ready_and_one_elsewhere_does_not(proj
         await window.until(lambda: journal.asked.count("dropped") == 2)
 
 
+@pytest.mark.slow
 async def test_another_target_takes_the_place_of_the_first(project: Path, tmp_path: Path) -> None:
     journal = Journal(tmp_path, reading=LONG)
     async with editor(project, environment=journal.environment) as window:
@@ -129,6 +170,7 @@ async def test_another_target_takes_the_place_of_the_first(project: Path, tmp_pa
         assert journal.asked.count("dropped") == 1
 
 
+@pytest.mark.slow
 async def test_a_run_takes_the_same_prompt_and_does_not_wait_for_it_twice(project: Path, tmp_path: Path) -> None:
     journal = Journal(tmp_path, reading=LONG)
     async with editor(project, environment=journal.environment) as window:
