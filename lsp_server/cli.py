@@ -9,6 +9,8 @@ import sys
 
 import click
 
+_TURN_SECONDS = 0.0005  # of a thread that others wait for
+
 
 def main() -> None:
     """Run a command.  `serve` loads no other command's code: an editor waits for it."""
@@ -60,6 +62,9 @@ def serve(stdio: bool, tcp: tuple[str, int] | None, log_level: str, client_timeo
 
     gc.freeze()
     gc.enable()
+    # Jobs parse and check texts in threads; beside them each of an answer's few steps waits for its turn, by default
+    # for 5 ms.
+    sys.setswitchinterval(_TURN_SECONDS)
     logging.basicConfig(
         stream=sys.stderr, level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -13,8 +13,11 @@ from lsp.projects import GOOD, STUB
 from lsprotocol import types
 from lsprotocol.types import CodeActionTriggerKind
 
+from engine.languages.python import Python
+from lsp_server import preparing
 from lsp_server.documents import Documents, position_at
-from lsp_server.server import create_server
+from lsp_server.places import Place
+from lsp_server.server import GreenfinchServer, create_server
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +75,48 @@ async def test_which_menus_count(project: Path, monkeypatch, marker, kind, only,
     listed = await server.actions.listing(types.CodeActionParams(types.TextDocumentIdentifier(uri), span, context))
     assert told == expected
     assert bool(listed) == (only != ["source"])
+
+
+@pytest.fixture
+def waiting(project: Path, monkeypatch) -> tuple[GreenfinchServer, Place]:
+    """A server whose preparations go no further than to let the menu's answer out, and a place."""
+    monkeypatch.setattr(preparing, "ANSWER_SECONDS", LONG)
+    monkeypatch.setattr(preparing, "FOLLOW_SECONDS", 0.05)
+    path = project / "words.py"
+    server = create_server()
+    return server, Place(path.as_uri(), project, Python().target_named(path, STUB, "slugify"))
+
+
+async def test_it_ends_when_nothing_follows(waiting) -> None:
+    server, place = waiting
+    async with server.jobs:
+        server.preparing.offered(place)
+        assert server.preparing._ahead is not None
+        with anyio.fail_after(20):
+            while server.preparing._ahead is not None:  # noqa: ASYNC110 - nobody is told
+                await anyio.sleep(0.01)
+
+
+async def test_a_run_keeps_what_is_under_way_for_it_and_ends_it_with_itself(waiting) -> None:
+    server, place = waiting
+    async with server.jobs:
+        server.preparing.offered(place)
+        ahead = server.preparing._ahead
+        with server.preparing.taken_over(place.key):
+            server.preparing.changed(place.target.path)  # the run goes by the text as it was
+            await anyio.sleep(0.2)
+            assert server.preparing._ahead is ahead
+            assert not ahead.scope.cancel_called
+        assert ahead.scope.cancel_called
+
+
+async def test_a_run_elsewhere_ends_it(waiting) -> None:
+    server, place = waiting
+    async with server.jobs:
+        server.preparing.offered(place)
+        ahead = server.preparing._ahead
+        with server.preparing.taken_over("another place"):
+            assert ahead.scope.cancel_called
 
 
 async def nothing_follows(journal: Journal) -> None:
