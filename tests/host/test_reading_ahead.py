@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import random
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy
@@ -145,3 +147,24 @@ def test_what_was_read_until_it_was_cancelled_is_known(backend: Stepwise, batche
     sample.end()
     assert sample.sample.cached_tokens == len(first)
     assert first + rest(backend) == LONG
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_comes_and_goes_every_sample_has_its_end(backend: Stepwise, batcher: Batcher, seed: int) -> None:
+    """Prompts that begin alike, in a cache that holds about three of them; some are given up."""
+    chance = random.Random(seed)
+    prompts = [[*range(family, family + 150), *range(length)] for family in (100, 400) for length in (20, 130)]
+    waiting: list[Heard] = []
+    for _ in range(24):
+        waiting.append(Heard(batcher, chance.choice(prompts), chance.choice((0, 0, 1, 5))))
+        if chance.random() < 0.25:
+            batcher.cancel(waiting.pop(chance.randrange(len(waiting))).sample)
+        backend.go(chance.choice((1, 1, 3)))
+    backend.go(100_000)
+    for each in waiting:
+        assert each.end().tokens == each.sample.max_tokens
+    end = time.monotonic() + SECONDS
+    while (stats := batcher.stats()).running or stats.waiting:  # those that were given up
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    assert stats.cells_used <= backend.context_tokens
