@@ -191,7 +191,11 @@ async def test_a_change_drops_what_is_made_ready_and_one_elsewhere_does_not(proj
     journal = Journal(tmp_path, reading=LONG)
     (tmp_path / "elsewhere.py").write_text("x = 1\n")
     async with editor(project, environment=journal.environment) as window:
-        uri, other, tests = window.open("words.py"), window.open("../elsewhere.py"), window.open("test_words.py")
+        uri, other, tests = (
+            window.open("words.py"),
+            window.open(str(tmp_path / "elsewhere.py")),
+            window.open("test_words.py"),
+        )
         await opened(window, journal, uri)
         window.type(other, "x = 1", "x = 2")
         assert (await window.run("greenfinch.status"))["jobs"] == []
@@ -218,7 +222,7 @@ async def test_another_target_takes_the_place_of_the_first(project: Path, tmp_pa
 @pytest.mark.slow
 async def test_a_run_takes_the_same_prompt_and_does_not_wait_for_it_twice(project: Path, tmp_path: Path) -> None:
     journal = Journal(tmp_path, reading=LONG)
-    async with editor(project, environment=journal.environment) as window:
+    async with editor(project, environment=journal.environment, options={"candidates": 1}) as window:
         uri = window.open("words.py")
         await opened(window, journal, uri)
         answer = await window.choose(await window.action(uri, "def slugify", "Generate"))
