@@ -18,7 +18,7 @@ from engine.host.samples import Chunk, Sample
 
 LONG = list(range(1000, 1300))
 SHORT = [1, 2, 3]
-SECONDS = 10  # for what takes none
+SECONDS = 60  # for what takes none
 
 
 class Noted(Batch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 INVOKED, AUTOMATIC = CodeActionTriggerKind.Invoked, CodeActionTriggerKind.Automatic
 READY = ["prepare", "read ahead", "read"]
+HANGING = 180.0  # seconds after which it is no load of the machine any more
 LONG = 3600.0  # seconds that reading the prompt takes where it is never to end
 
 
@@ -92,7 +94,7 @@ async def test_it_ends_when_nothing_follows(waiting) -> None:
     async with server.jobs:
         server.preparing.offered(place)
         assert server.preparing._ahead is not None
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANGING):
             while server.preparing._ahead is not None:  # noqa: ASYNC110 - nobody is told
                 await anyio.sleep(0.01)
 
@@ -124,11 +126,20 @@ async def nothing_follows(journal: Journal) -> None:
     assert journal.asked == []
 
 
-async def opened(window: Editor, journal: Journal, uri: str, marker: str = "def slugify") -> None:
+async def opened(window: Editor, uri: str, marker: str, condition: Callable[[], bool]) -> None:
+    """Open the menu there, and keep it open for a user who takes his time, until the condition holds."""
+    with anyio.fail_after(HANGING):
+        while not condition():
+            assert await window.actions(uri, marker, trigger=INVOKED)
+            with anyio.move_on_after(5):
+                while not condition():  # noqa: ASYNC110 - a file, not an event
+                    await anyio.sleep(0.01)
+
+
+async def reading(window: Editor, journal: Journal, uri: str, marker: str = "def slugify") -> None:
     """The menu is open there, and the model reads the prompt."""
     count = journal.asked.count("read ahead")
-    assert await window.actions(uri, marker, trigger=INVOKED)
-    await window.until(lambda: journal.asked.count("read ahead") > count)
+    await opened(window, uri, marker, lambda: journal.asked.count("read ahead") > count)
 
 
 @pytest.mark.slow
@@ -138,7 +149,7 @@ async def test_a_menu_that_is_opened_has_one_run_made_ready_and_shows_nothing(pr
         uri = window.open("words.py")
         for _ in range(3):
             await window.actions(uri, "def slugify", trigger=INVOKED)
-        await window.until(lambda: "read" in journal.asked)
+        await opened(window, uri, "def slugify", lambda: "read" in journal.asked)
         assert journal.asked == READY
         assert (window.messages, window.progress, window.edits) == ([], [], [])
 
@@ -182,7 +193,7 @@ async def test_an_endpoint_is_told_nothing_before_a_run_is_asked_for(project: Pa
         await anyio.sleep(0.4)
         assert asked == []
         await window.choose(actions[0])
-        await window.until(lambda: asked)
+        await window.until(lambda: asked, HANGING)
         tasks.cancel_scope.cancel()
 
 
@@ -196,15 +207,15 @@ async def test_a_change_drops_what_is_made_ready_and_one_elsewhere_does_not(proj
             window.open(str(tmp_path / "elsewhere.py")),
             window.open("test_words.py"),
         )
-        await opened(window, journal, uri)
+        await reading(window, journal, uri)
         window.type(other, "x = 1", "x = 2")
         assert (await window.run("greenfinch.status"))["jobs"] == []
         assert "dropped" not in journal.asked
         window.type(uri, "words joined", "words, joined")
-        await window.until(lambda: "dropped" in journal.asked)
-        await opened(window, journal, uri)
+        await window.until(lambda: "dropped" in journal.asked, HANGING)
+        await reading(window, journal, uri)
         window.type(tests, "def test_done", "def  test_done")
-        await window.until(lambda: journal.asked.count("dropped") == 2)
+        await window.until(lambda: journal.asked.count("dropped") == 2, HANGING)
 
 
 @pytest.mark.slow
@@ -212,8 +223,8 @@ async def test_another_target_takes_the_place_of_the_first(project: Path, tmp_pa
     journal = Journal(tmp_path, reading=LONG)
     async with editor(project, environment=journal.environment) as window:
         uri = window.open("words.py")
-        await opened(window, journal, uri)
-        await opened(window, journal, uri, "def put")
+        await reading(window, journal, uri)
+        await reading(window, journal, uri, "def put")
         read = [line["prompt"] for line in journal.lines if line["asked"] == "read ahead"]
         assert len(set(read)) == 2
         assert journal.asked.count("dropped") == 1
@@ -224,9 +235,9 @@ async def test_a_run_takes_the_same_prompt_and_does_not_wait_for_it_twice(projec
     journal = Journal(tmp_path, reading=LONG)
     async with editor(project, environment=journal.environment, options={"candidates": 1}) as window:
         uri = window.open("words.py")
-        await opened(window, journal, uri)
+        await reading(window, journal, uri)
         answer = await window.choose(await window.action(uri, "def slugify", "Generate"))
         assert (await window.ended(answer["job"]))["state"] == "passed"
-        await window.until(lambda: "dropped" in journal.asked)  # the run is over
+        await window.until(lambda: "dropped" in journal.asked, HANGING)  # the run is over
         assert journal.asked == ["prepare", "read ahead", "prepare", "sample", "dropped"]
         assert len({line["prompt"] for line in journal.lines if line["prompt"]}) == 1
