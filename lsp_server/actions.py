@@ -95,8 +95,8 @@ class Actions:
         client = self._server.client
         if not client.shows_disabled_actions:
             offered = [each.explained() for each in offered]
-        if only is None and not client.groups_code_actions:
-            offered = list({each.title: each for each in reversed(offered)}.values())[::-1]
+        if only is None:  # one menu for all: a title needs one line in it, under the kind that stands first there
+            offered = list({each.title: each for each in offered}.values())
         if not client.knows_code_actions:
             return list({each.title: each.plain() for each in offered if not each.disabled}.values())
         return [each.action() for each in offered]

@@ -50,11 +50,6 @@ class Client:
         return get_capability(self._server.client_capabilities, capability)
 
     @property
-    def groups_code_actions(self) -> bool:
-        """Whether its menu sorts actions by kind; the others show one plain list, in which a title needs one line."""
-        return not self.name.lower().startswith(("neovim", "nvim", "helix", "emacs", "eglot"))
-
-    @property
     def knows_code_actions(self) -> bool:
         """False for clients of the protocol's first days, which take plain commands only."""
         return self.can("text_document.code_action.code_action_literal_support") is not None

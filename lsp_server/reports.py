@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import anyio.to_thread
@@ -54,19 +55,18 @@ class Story:
 
     def summary(self, outcome: Outcome) -> str:
         """One line for a message box."""
-        line = f"{self._label}: {outcome.reason or 'no candidate passed'}"
-        line += notes(outcome)
+        line = told(f"{self._label}: {outcome.reason or 'no candidate passed'}", outcome)
         best = outcome.best
         if best is None:
             return line
-        line += f"  Best attempt: {best.tests_passed}/{best.tests_total} tests."
+        line = f"{line.removesuffix('.')}.  Best attempt: {best.tests_passed}/{best.tests_total} tests."
         if best.failure is not None:
             line += f"  First failure: {best.failure.id}: {best.failure.message}"
         return line
 
     def markdown(self, outcome: Outcome) -> str:
         """The whole report."""
-        parts = [f"# Greenfinch: `{self._label}` is as it was", outcome.reason or "No candidate passed."]
+        parts = [f"# Greenfinch: `{self._label}` is as it was", _sentence(outcome.reason or "no candidate passed")]
         best = outcome.best
         if best is not None:
             parts.append(f"## Best attempt: candidate {best.number}, {best.tests_passed}/{best.tests_total} tests")
@@ -82,7 +82,7 @@ class Story:
 
     def account(self, outcome: Outcome) -> str:
         """What became of a run that passed: its proof, the edit, and all that was tried."""
-        parts = [f"# Greenfinch: `{self._label}` is implemented", outcome.proof + notes(outcome)]
+        parts = [f"# Greenfinch: `{self._label}` is implemented", told(outcome.proof, outcome)]
         parts.append(_fenced(outcome.edit or "", "diff"))
         parts += ["## What was tried", "\n".join(self._tried()), "## How", "\n".join(self._how(outcome))]
         return "\n\n".join(part for part in parts if part) + "\n"
@@ -121,6 +121,12 @@ def notes(outcome: Outcome) -> str:
     return left + (f"  Overfit suspect: {outcome.overfit_suspect}." if outcome.overfit_suspect else "")
 
 
+def told(line: str, outcome: Outcome) -> str:
+    """A line about an outcome, with its notes as sentences behind it."""
+    behind = notes(outcome)
+    return f"{line.removesuffix('.')}.{behind}" if behind else line
+
+
 async def show(client: Client, label: str, markdown: str, *, take_focus: bool = True) -> None:
     """Open a document in the editor, or else put it into the editor's log."""
     path = await anyio.to_thread.run_sync(save, label, markdown)
@@ -132,13 +138,16 @@ async def show(client: Client, label: str, markdown: str, *, take_focus: bool = 
 def save(label: str, markdown: str) -> Path | None:
     """Keep a report in the user's cache, the latest few of them; None if that is not possible."""
     folder = platformdirs.user_cache_path("greenfinch") / "reports"
+    name = re.sub(r"\W+", "-", label).strip("-") or "report"
+    path = folder / str(os.getpid()) / f"{name}.md"  # a tab shows the name, and windows keep out of each other's way
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        old = sorted(folder.glob("*.md"), key=lambda path: path.stat().st_mtime)
-        for path in old[: max(0, len(old) - _KEPT + 1)]:
-            path.unlink(missing_ok=True)
-        name = re.sub(r"\W+", "-", label).strip("-") or "report"
-        path = folder / f"{name}-{os.getpid()}.md"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = sorted(folder.glob("**/*.md"), key=lambda path: path.stat().st_mtime)
+        for other in old[: max(0, len(old) - _KEPT + 1)]:
+            other.unlink(missing_ok=True)
+            if other.parent != path.parent:
+                with suppress(OSError):  # others are left in it, or it is gone
+                    other.parent.rmdir()
         path.write_text(markdown, "utf-8")
     except OSError as error:
         logger.warning("the report could not be kept: %s", error)
@@ -157,6 +166,10 @@ def first_time(subject: str) -> bool:
     except OSError as error:
         logger.info("told again next time: %s", error)
     return True
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
 
 
 def _fenced(text: str, language: str = "") -> str:

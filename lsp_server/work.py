@@ -192,7 +192,7 @@ class Worker:
             return  # nobody is left to be told
         if applied.ok:
             self.offers.pop(place.key, None)
-            job.finish("passed", outcome.proof + reports.notes(outcome))
+            job.finish("passed", reports.told(outcome.proof, outcome))
             self._client.tell(job.message)
             return
         if outcome.solution is not None:

@@ -145,7 +145,7 @@ def test_a_failed_run_shows_its_report_and_so_do_the_commands_without_arguments(
 ) -> None:
     with start("words.py", script(BAD) | {"GREENFINCH_STRATEGY": "greedy"}) as helix:
         helix.choose(GENERATE, 4)
-        helix.wait(r"/reports/slugify")
+        helix.wait(r"/reports/\d+/slugify")
         assert "+    return title.lower()" in helix.text()
         for command, shown in {"showReport": "slugify", "showLastRun": "slugify", "doctor": "pytest"}.items():
             helix.command("open words.py")

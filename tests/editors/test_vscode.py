@@ -20,6 +20,8 @@ from editors.vscode.code_server import HERE, VSIX, CodeServer, Seen, pack, stale
 from editors.workspace import SERVER, passes_tests
 from lsp.projects import BAD, GOOD, STUB, TESTS
 
+from engine.models import catalogue, store
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GEOMETRY = {
@@ -111,7 +113,7 @@ def test_the_server_attaches(scripted: Seen) -> None:
 def test_actions_are_listed_with_their_titles(scripted: Seen) -> None:
     seen = scenario(scripted, "listed")
     title, rewrite = "Generate & verify implementation", "refactor.rewrite.greenfinch"
-    assert seen["function"] == [{"title": title, "kind": rewrite}, {"title": title, "kind": "quickfix"}]
+    assert seen["function"] == [{"title": title, "kind": "quickfix"}]  # one line in the light bulb's menu
     assert seen["refactor"] == [{"title": title, "kind": rewrite}]
     assert seen["class"][0]["title"] == "Implement all stubs in this class"
     assert seen["file"][0]["title"] == "Implement all stubs in this file"
@@ -252,36 +254,50 @@ def test_without_a_server_it_is_installed_into_a_private_environment_and_works(c
     assert session.toast("Greenfinch is ready")
 
 
+def recorded(folder: Path) -> tuple[Path, dict[str, str]]:
+    """The file in which the next session's client will have introduced itself, and the setting that brings it about."""
+    out, command = folder / "client.json", folder / "greenfinch"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE.parent}/recorder.py" "{out}" "{SERVER}" "$@"\n')
+    command.chmod(0o755)
+    return out, {"greenfinch.server.command": str(command)}
+
+
 @pytest.mark.model
 @pytest.mark.usefixtures("small_model")
-def test_the_real_model_implements_a_function(code: CodeServer, project: Path, tmp_path: Path) -> None:
-    recorded = tmp_path / "initialize.json"
-    command = tmp_path / "greenfinch"
-    recorder = HERE.parent / "recorder.py"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{recorder}" "{recorded}" "{SERVER}" "$@"\n')
-    command.chmod(0o755)
+def test_a_model_that_is_missing_is_asked_for_and_one_that_is_there_implements_a_function(
+    code: CodeServer, project: Path, tmp_path: Path
+) -> None:
+    client, recording = recorded(tmp_path)
+    present = "qwen2.5-coder-0.5b"
+    absent = next(entry.name for entry in catalogue.load().models if store.installed(entry) is None)
     session = code.session(
         "real",
         project,
-        scenarios=("realModel",),
+        scenarios=("noModel", "realModel"),
+        plan={"absent": absent, "present": present},
+        page={"clicks": [{"dialog": f"{absent} is not there yet", "button": "Not now"}]},
         environment={"GREENFINCH_PROBE_PYTHON": sys.executable},
         settings={
-            "greenfinch.server.command": str(command),
-            "greenfinch.model": "qwen2.5-coder-0.5b",
+            **recording,
+            "greenfinch.model": present,
             "greenfinch.budget_seconds": 200,
             "greenfinch.host_idle_minutes": 0.1,
         },
     )
+    asked = scenario(session, "noModel")
+    assert asked["end"]["state"] == "cancelled" and asked["unchanged"]
+    assert re.search(r"Pull it now, once\?.*Licence: .*Pull .* MB", session.toast(f"{absent} is not there yet"))
     seen = scenario(session, "realModel")
     assert seen["end"]["state"] == "passed", seen["end"]
     assert passes_tests(project, {"words.py": seen["after"]}, "-k", "slugify")
     assert seen["undone"] == seen["before"]
     profile = json.loads((HERE.parents[1] / "lsp" / "profiles" / "vscode.json").read_text())
-    assert json.loads(recorded.read_text())["capabilities"] == profile["capabilities"]
+    assert json.loads(client.read_text())["capabilities"] == profile["capabilities"]
 
 
 def test_a_user_gets_there_by_mouse_and_keyboard(code: CodeServer, project: Path, tmp_path: Path) -> None:
     pictures = Path(os.environ.get("GREENFINCH_PICTURES") or tmp_path)
+    _, recording = recorded(tmp_path)
     code.session(
         "interface",
         project,
@@ -296,7 +312,7 @@ def test_a_user_gets_there_by_mouse_and_keyboard(code: CodeServer, project: Path
             "GREENFINCH_SCRIPT": str(code.folder / "interface" / "script.json"),
             "GREENFINCH_PROBE_PYTHON": sys.executable,
         },
-        settings={"breadcrumbs.enabled": False, "greenfinch.confirm_edit": True},
+        settings={"breadcrumbs.enabled": False, "greenfinch.confirm_edit": True, **recording},
     )
     seen = json.loads((tmp_path / "page.json").read_text())
     assert all("Generate & verify implementation" in title for title in seen["titles"])

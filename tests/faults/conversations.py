@@ -3,6 +3,11 @@
 To record one anew, run the editor's tests, then for the `.messages` file that one of them has left in its folder
 
     python tests/faults/conversations.py NAME FILE PROJECT
+
+with the Python of the tests; VS Code's, for example, by
+
+    pytest -m slow --basetemp=/tmp/seen tests/editors/test_vscode.py -k by_mouse_and_keyboard
+    python tests/faults/conversations.py vscode /tmp/seen/*/client.messages /tmp/seen/code0/projects/words
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("conversations")
 _URI, _PATH = "DOCUMENT", "PATH"  # stand for the one document, and for the project's folder
+_PYTHON = f"{_PATH}/.venv/bin/python"  # stands for the interpreter that the client has chosen
 _MOST_ALIKE = 3
 
 
@@ -56,6 +62,7 @@ def seeds(data: bytes, project: str) -> list[dict[str, Any]]:
         if "id" in message:
             message["id"] = 0
         text = json.dumps(message).replace(f"file://{project}/words.py", _URI).replace(project, _PATH)
+        text = text.replace(sys.executable, _PYTHON)
         chosen.append(json.loads(text))
     return chosen
 

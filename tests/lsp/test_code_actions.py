@@ -24,20 +24,17 @@ def _titles(actions: list[types.CodeAction]) -> list[tuple[str, str]]:
     return [(action.title, getattr(action.kind, "value", action.kind)) for action in actions]
 
 
-async def test_a_stub_is_offered_as_refactoring_and_as_quick_fix(project: Path, script) -> None:
-    async with editor(project, environment=script("")) as window:
-        uri = window.open("words.py")
-        actions = await window.actions(uri, "...")
-        assert _titles(actions) == [(GENERATE, REWRITE), (GENERATE, "quickfix")]
-        assert all(action.disabled is None and action.command is not None for action in actions)
-
-
-@pytest.mark.parametrize("name", ["Neovim", "helix", "Eglot", "emacs"])
-async def test_an_editor_with_one_plain_menu_gets_each_title_once(project: Path, script, name: str) -> None:
+@pytest.mark.parametrize("name", ["Visual Studio Code", "Neovim", "helix", "Eglot"])
+async def test_a_stub_is_one_line_of_the_whole_menu_and_one_of_each_menu_it_belongs_to(
+    project: Path, script, name: str
+) -> None:
     async with editor(project, environment=script(""), name=name) as window:
         uri = window.open("words.py")
-        assert _titles(await window.actions(uri, "...")) == [(GENERATE, REWRITE)]
+        actions = await window.actions(uri, "...")
+        assert _titles(actions) == [(GENERATE, "quickfix")]
+        assert all(action.disabled is None and action.command is not None for action in actions)
         assert _titles(await window.actions(uri, "...", ["quickfix"])) == [(GENERATE, "quickfix")]
+        assert _titles(await window.actions(uri, "...", ["refactor"])) == [(GENERATE, REWRITE)]
 
 
 async def test_a_function_with_a_body_is_offered_as_refactoring_only(project: Path, script) -> None:

@@ -16,7 +16,7 @@ export interface Parts {
 export function registerCommands({ context, server, pages, log }: Parts): Disposable[] {
   const all: Record<string, () => Promise<unknown>> = {
     implement: () => implement(server),
-    cancel: () => server.execute("greenfinch.cancel"),
+    cancel: () => cancel(server),
     showLastRun: () => server.execute("greenfinch.showLastRun"),
     showReport: () => server.execute("greenfinch.showReport"),
     pullModel: () => pullModel(server),
@@ -39,4 +39,10 @@ async function implement(server: Server): Promise<unknown> {
     position: { line, character },
     version: document.version,
   });
+}
+
+async function cancel(server: Server): Promise<unknown> {
+  const answer = await server.execute<{ cancelled: string[] }>("greenfinch.cancel");
+  if (answer?.cancelled.length === 0) void window.showInformationMessage("Greenfinch: nothing is running.");
+  return answer;
 }

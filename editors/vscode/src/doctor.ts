@@ -7,7 +7,7 @@ const DOCTOR_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 200;
 
 export async function examine(context: ExtensionContext, server: Server): Promise<string> {
-  const theirs = server.condition.is === "running" ? await serverFindings(server) : [];
+  const theirs = (await server.settled()).is === "running" ? await serverFindings(server) : [];
   const lines = ["# Greenfinch on this machine", "", "| | | found |", "|---|---|---|"];
   for (const finding of [...editorFindings(context, server), ...theirs]) {
     const mark = finding.ok ? (finding.remedy ? "●" : "✓") : "✗";

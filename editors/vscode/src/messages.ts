@@ -1,6 +1,11 @@
-/** The server's messages to the user; beside one that ends a run stands the way to the run's account. */
-import { commands, window } from "vscode";
-import { MessageType, type ShowMessageParams } from "vscode-languageclient/node";
+/** The server's messages to the user, and its questions; beside one that ends a run stands the way to its account. */
+import { commands, type MessageItem, window } from "vscode";
+import {
+  type MessageActionItem,
+  MessageType,
+  type ShowMessageParams,
+  type ShowMessageRequestParams,
+} from "vscode-languageclient/node";
 import type { Status } from "./protocol";
 
 const SHOW_RUN = "Show Run";
@@ -24,4 +29,23 @@ export async function showMessage(params: ShowMessageParams, status: () => Statu
   if ((await show(params.message, ...buttons)) === SHOW_RUN) {
     await commands.executeCommand("greenfinch.vscode.showLastRun");
   }
+}
+
+/**
+ * Let the user answer a question, which a job waits for.
+ *
+ * In a dialog: a notification would hide itself after some seconds, and with it the question.
+ */
+export async function ask({ message, actions }: ShowMessageRequestParams): Promise<MessageActionItem | null> {
+  const [question = "", ...rest] = message.split(/ {2}(?=\S)/);
+  const titles = (actions ?? []).map(({ title }) => title);
+  const items = titles.map((title, index): MessageItem => ({ title, isCloseAffordance: isRefusal(titles, index) }));
+  const options = { modal: true, detail: rest.join("\n\n") };
+  const chosen = await window.showInformationMessage(question, options, ...items);
+  return chosen === undefined ? null : { title: chosen.title };
+}
+
+/** The last of several answers is the one that changes nothing; Escape means it, too. */
+function isRefusal(titles: string[], index: number): boolean {
+  return titles.length > 1 && index === titles.length - 1;
 }

@@ -17,7 +17,7 @@ interface Model {
 
 /** Let the user choose a model, and pull it. */
 export async function pullModel(server: Server): Promise<void> {
-  const { condition } = server;
+  const condition = await server.settled();
   if (condition.is !== "running") return server.explain();
   const listing = run(condition.command.file, ["models", "list", "--json"], { timeout: LIST_MILLISECONDS });
   const items = listing.then(({ stdout }) => stdout.map((line) => item(JSON.parse(line) as Model)));

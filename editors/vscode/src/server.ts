@@ -19,12 +19,13 @@ import {
   type LanguageClientOptions,
   type ProgressToken,
   ShowMessageNotification,
+  ShowMessageRequest,
   State,
   WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
 import type { PrivateEnvironment } from "./install";
 import { type Command, findCommand, MissingError, ServerProcess } from "./launch";
-import { showMessage } from "./messages";
+import { ask, showMessage } from "./messages";
 import type { Pages } from "./pages";
 import { confirming } from "./preview";
 import { ProgressNotifications } from "./progress";
@@ -81,6 +82,12 @@ export class Server implements Disposable {
     return this.now;
   }
 
+  /** The same, once a start or a stop that is on its way is over. */
+  async settled(): Promise<Condition> {
+    await this.changing;
+    return this.now;
+  }
+
   /** What the server has said of itself last; undefined until it has. */
   get status(): Status | undefined {
     return this.said;
@@ -126,6 +133,9 @@ export class Server implements Disposable {
         }
         return;
       }
+      case "starting":
+        void window.showInformationMessage("Greenfinch's server is starting.  Try again in a moment.");
+        return;
       case "missing":
         return this.offerToInstall(this.now.reason);
       case "down": {
@@ -135,12 +145,15 @@ export class Server implements Disposable {
     }
   }
 
-  /** Install the server into its private environment, and start it. */
+  /** Install the server into its private environment, and start it; one that runs already is left, if its user likes. */
   async install(): Promise<void> {
+    const condition = await this.settled();
+    if (condition.is === "running" && !(await wantsAnother(condition.command))) return;
     if (!(await this.environment.install())) return;
     await this.restart();
     if (this.now.is === "running") {
-      void window.showInformationMessage("Greenfinch is ready: right-click a Python function and choose Implement.");
+      const text = "Greenfinch is ready: right-click a Python function and choose “Greenfinch: Implement”.";
+      void window.showInformationMessage(text);
     }
   }
 
@@ -185,6 +198,7 @@ export class Server implements Disposable {
       this.notified.fire(status);
     });
     client.onNotification(ShowMessageNotification.type, (params) => showMessage(params, () => this.said));
+    client.onRequest(ShowMessageRequest.type, ask);
     try {
       await client.start();
     } catch (error) {
@@ -294,4 +308,10 @@ export class Server implements Disposable {
     if (choice === RESTART) await this.restart();
     if (choice === SHOW_LOG) this.log.show();
   }
+}
+
+async function wantsAnother({ file, from }: Command): Promise<boolean> {
+  const another = "Install Anyway";
+  const text = `Greenfinch's server is there already, and runs: ${file} (${from}).`;
+  return (await window.showInformationMessage(text, another)) === another;
 }

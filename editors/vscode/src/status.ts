@@ -37,7 +37,7 @@ export class StatusItem implements Disposable {
     this.item.busy = busy.length > 0;
     this.item.text = model ? `$(sparkle) ${model}` : "$(sparkle) Greenfinch: no model yet";
     const now = busy.length > 0 ? `at work on ${busy.join(", ")}` : last?.message;
-    this.item.detail = [host, now].filter(Boolean).join(" · ");
+    this.item.detail = [where(host), now].filter(Boolean).join(" · ");
     this.item.command =
       busy.length > 0
         ? link("Cancel", "greenfinch.vscode.cancel")
@@ -54,6 +54,11 @@ export class StatusItem implements Disposable {
     this.item.detail = detail;
     this.item.command = command;
   }
+}
+
+/** Where the latest tokens came from; nothing before the first have come. */
+function where(host: string): string {
+  return host === "not started" ? "" : host;
 }
 
 type Other = Exclude<Condition, { is: "running" }>;

@@ -1,5 +1,5 @@
 // Opens the workbench in a headless browser, which is what makes code-server start an extension host, and keeps it open
-// until the probe is done or a page script has run.  What notifications showed is written down as it was seen.
+// until the probe is done or a page script has run.  What notifications and dialogs showed is written down as it was seen.
 //
 // Argument: a JSON file {url, driver, chromium, seen, failure, done?, script?, clicks?}.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,9 +18,9 @@ try {
   await page.waitForSelector(".monaco-workbench", { timeout: 200_000 });
   page.setDefaultTimeout(60_000);
   if (plan.script) await drive(page);
-  for (const { toast, button } of plan.clicks ?? []) {
+  for (const { toast, dialog, button } of plan.clicks ?? []) {
     await page
-      .locator(".notification-toast", { hasText: toast })
+      .locator(dialog ? ".monaco-dialog-box" : ".notification-toast", { hasText: dialog ?? toast })
       .getByRole("button", { name: button })
       .click({ timeout: 300_000 });
   }
@@ -40,13 +40,13 @@ async function drive(page) {
   }
 }
 
-/** The texts of all notifications, as they change. */
+/** The texts of all notifications and dialogs, as they change. */
 function watchNotifications(page) {
   const seen = new Set();
   void (async () => {
     while (!page.isClosed()) {
       const texts = await page
-        .locator(".notification-toast")
+        .locator(".notification-toast, .monaco-dialog-box")
         .allInnerTexts()
         .catch(() => []);
       for (const text of texts) seen.add(text.replace(/\s+/g, " ").trim());

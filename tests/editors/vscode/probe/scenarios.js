@@ -51,17 +51,36 @@ exports.implement = async (plan) => {
   return implemented(await open("words.py"), SLUGIFY, IMPLEMENT);
 };
 
-exports.command = async (plan) => {
-  says(plan, plan.good);
-  const { document, editor } = await open("words.py");
-  await action(document, SLUGIFY, IMPLEMENT);
-  const at = document.positionAt(document.getText().indexOf(SLUGIFY));
+/** Implement what the cursor is on, by the command that the context menu has; how that ends. */
+async function implementedAt({ document, editor }, marker) {
+  const at = document.positionAt(document.getText().indexOf(marker));
   editor.selection = new vscode.Selection(at, at);
   const { job } = await vscode.commands.executeCommand("greenfinch.vscode.implement");
-  const end = await ended(job);
+  return ended(job);
+}
+
+exports.command = async (plan) => {
+  says(plan, plan.good);
+  const editing = await open("words.py");
+  const { document } = editing;
+  await action(document, SLUGIFY, IMPLEMENT);
+  const end = await implementedAt(editing, SLUGIFY);
   const after = document.getText();
   await vscode.commands.executeCommand("undo");
   return { end, after };
+};
+
+/** The model that the settings name is not there; the browser answers the question that this leads to. */
+exports.noModel = async (plan) => {
+  const configuration = vscode.workspace.getConfiguration("greenfinch");
+  await configuration.update("model", plan.absent, vscode.ConfigurationTarget.Global);
+  await pause(500);
+  const editing = await open("words.py");
+  const before = editing.document.getText();
+  const end = await implementedAt(editing, SLUGIFY);
+  await configuration.update("model", plan.present, vscode.ConfigurationTarget.Global);
+  await pause(500);
+  return { end, unchanged: editing.document.getText() === before };
 };
 
 exports.realModel = async () => implemented(await open("words.py"), SLUGIFY, IMPLEMENT);
