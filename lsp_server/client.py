@@ -74,6 +74,12 @@ class Client:
         return bool(self.can("workspace.workspace_edit.resource_operations") if says is None else says)
 
     @property
+    def prints_labels(self) -> bool:
+        """Whether it prints an edit's label as a message.  Neovim does: with the proof, which is told besides, that is
+        more than its one line for messages, and the user has to press <Enter> before the next key counts."""
+        return self.name.lower().startswith(("neovim", "nvim"))
+
+    @property
     def takes_annotations(self) -> bool:
         return self.takes_document_changes and bool(self.can("workspace.workspace_edit.change_annotation_support"))
 

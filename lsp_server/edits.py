@@ -53,7 +53,7 @@ async def apply(client: Client, document: Document, outcome: Outcome, *, confirm
         return Applied(False, "what the tests read has changed since they passed")
     edits = protocol_edits(outcome.base, outcome.edits, document.position_codec.encoding)
     edit = workspace_edit(document, edits, outcome.proof, client, confirm=confirm)
-    params = types.ApplyWorkspaceEditParams(edit, label=outcome.proof)
+    params = types.ApplyWorkspaceEditParams(edit, label=None if client.prints_labels else outcome.proof)
     return await client.apply(params, asks=confirm and client.takes_annotations)
 
 

@@ -35,7 +35,7 @@ def examine(server: GreenfinchServer, root: Path, *, show: bool) -> Job:
         job.result = {"findings": [asdict(finding) for finding in findings], "ok": not bad}
         job.finish("passed", f"Missing: {', '.join(bad)}." if bad else "Everything that a run needs is there.")
         if show:
-            server.client.tell(f"Greenfinch doctor: {job.message}", MessageType.Warning if bad else MessageType.Info)
+            server.client.tell(f"Doctor: {job.message}", MessageType.Warning if bad else MessageType.Info)
             server.jobs.background(lambda: reports.show(server.client, job.label, job.report))
 
     return server.jobs.start("doctor", ("doctor", root), "Greenfinch: doctor", work)

@@ -70,10 +70,10 @@ class Models:
         if answer != pull:
             job.finish("cancelled", f"not begun: {entry.name} is not on this machine")
             return False
-        return await self._fetch(job, entry.name)
+        return await self._fetch(job, entry.name, lead=f"pulling {entry.name}: ")
 
-    async def _fetch(self, job: Job, name: str) -> bool:
-        """Pull, with progress in the job; False if that was cancelled.
+    async def _fetch(self, job: Job, name: str, *, lead: str = "") -> bool:
+        """Pull, with progress in the job, each line of it behind `lead`; False if that was cancelled.
 
         Raises:
             ModelError: it could not be pulled.
@@ -83,7 +83,7 @@ class Models:
         def progress(done: int, size: int, activity: str) -> None:  # in the worker thread
             if job.scope.cancel_called:
                 raise _PullEndedError
-            line = f"{done / 1e6:,.0f} of {size / 1e6:,.0f} MB {activity}"
+            line = f"{lead}{done / 1e6:,.0f} of {size / 1e6:,.0f} MB {activity}"
             anyio.from_thread.run_sync(job.say, line)
 
         try:

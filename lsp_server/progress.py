@@ -80,7 +80,8 @@ class Narrator:
             case StageStarted(message=message):
                 return message
             case JudgeFound(tests=tests, failing=failing):
-                return f"{tests} {'test decides' if tests == 1 else 'tests decide'}, {failing} fail now"
+                deciding = "test decides" if tests == 1 else "tests decide"
+                return f"{tests} {deciding}, {failing} {'fails' if failing == 1 else 'fail'} now"
             case ModelReady(info=info):
                 return f"{info.model} is ready"
             case WentOn(how=how):

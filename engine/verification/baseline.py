@@ -112,9 +112,10 @@ def _no_judge(told: Told, ended: Ended, asked: Asked, blocked: Mapping[str, str]
             remedy=_last_words(ended.output) or "Run pytest yourself, and mend what stops it.",
         )
     if blocked:
+        needed = sorted(set(blocked.values()))
         raise NoTestsError(
-            f"Every test that reaches {label} also needs {', '.join(sorted(set(blocked.values())))}, "
-            "which is not implemented yet.",
+            f"Every test that reaches {label} also needs {', '.join(needed)}, "
+            f"which {'is' if len(needed) == 1 else 'are'} not implemented yet.",
             remedy="Implement that first, or all stubs of the class or file together.",
         )
     other = next((copy.file for copy in told.copies if not copy.is_own), "")
@@ -135,7 +136,8 @@ def _no_judge(told: Told, ended: Ended, asked: Asked, blocked: Mapping[str, str]
             remedy="Mend that, then try again.",
         )
     stopped = sorted({name for result in failing for name in result.blocked_by})
-    because = f"; some stop before it at {', '.join(stopped)}, which is not implemented" if stopped else ""
+    are = "is" if len(stopped) == 1 else "are"
+    because = f"; some stop before it at {', '.join(stopped)}, which {are} not implemented" if stopped else ""
     where = f"  Looked in {asked.looked_in}." if asked.looked_in else ""
     raise NoTestsError(
         f"No test reaches {label}: {ran} ran, none called it{because}.{where}",

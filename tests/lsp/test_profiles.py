@@ -94,7 +94,9 @@ async def test_edit_progress_and_proof_take_the_form_that_the_client_knows(
         assert (edit.change_annotations is not None) == bool(annotated)
         if versioned:
             assert edit.document_changes[0].text_document.version == 1
-        assert window.edits[0].label == job["message"] and job["message"] in window.messages
+        # Neovim prints labels, and the message would be a second line, for which it wants <Enter>.
+        assert window.edits[0].label == (None if profile.stem == "neovim" else job["message"])
+        assert window.messages.count(job["message"]) == 1
         if says(profile, "window", "workDoneProgress"):
             begin, *reports, end = window.progress
             assert begin.title == "Greenfinch: slugify" and end.message == job["message"]

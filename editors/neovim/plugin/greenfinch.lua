@@ -33,8 +33,23 @@ for _, name in ipairs({ 'implement', 'cancel', 'report', 'last', 'doctor' }) do
   end, { desc = 'Greenfinch: ' .. name })
 end
 
+local group = vim.api.nvim_create_augroup('greenfinch', {})
+
+-- Neovim's own handler ends each message with a line break, which asks for <Enter> before the next key counts.
+vim.api.nvim_create_autocmd('LspAttach', {
+  group = group,
+  callback = function(event)
+    local client = vim.lsp.get_client_by_id(event.data.client_id)
+    if client and client.name == 'greenfinch' and not client.handlers['window/showMessage'] then
+      client.handlers['window/showMessage'] = function(_, params)
+        require('greenfinch.progress').tell(params)
+      end
+    end
+  end,
+})
+
 vim.api.nvim_create_autocmd('LspProgress', {
-  group = vim.api.nvim_create_augroup('greenfinch', {}),
+  group = group,
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
     if client and client.name == 'greenfinch' then

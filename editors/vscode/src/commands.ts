@@ -22,7 +22,7 @@ export function registerCommands({ context, server, pages, log }: Parts): Dispos
     pullModel: () => pullModel(server),
     installServer: () => server.install(),
     restartServer: () => server.restart(),
-    doctor: async () => pages.show("Doctor", await examine(context, server)),
+    doctor: async () => pages.show("Greenfinch Doctor", await examine(context, server)),
     showLog: async () => log.show(),
   };
   return Object.entries(all).map(([name, run]) => commands.registerCommand(`greenfinch.vscode.${name}`, run));

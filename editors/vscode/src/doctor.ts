@@ -14,7 +14,7 @@ export async function examine(context: ExtensionContext, server: Server): Promis
     const remedy = finding.remedy ? `<br>→ ${cell(finding.remedy)}` : "";
     lines.push(`| ${mark} | **${finding.what}** | ${cell(finding.found)}${remedy} |`);
   }
-  return `${lines.join("\n")}\n\n✓ found ✗ missing ● found, could be better\n`;
+  return `${lines.join("\n")}\n\n✓ found · ✗ missing · ● found, could be better\n`;
 }
 
 function editorFindings(context: ExtensionContext, { condition }: Server): Finding[] {

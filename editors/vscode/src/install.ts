@@ -48,6 +48,11 @@ export class PrivateEnvironment {
     return mark !== "" && existsSync(this.command) && (source === undefined || mark === source.digest);
   }
 
+  /** Whether there is an environment of another version of the extension. */
+  async isOutdated(): Promise<boolean> {
+    return existsSync(this.mark) && existsSync(this.command) && !(await this.isReady());
+  }
+
   /** Install the server, showing how it goes; whether it is there now.  A second call waits for the first. */
   install(): Promise<boolean> {
     this.running ??= this.installAndTell().finally(() => {
@@ -192,7 +197,10 @@ function pipProgress(line: string): string | undefined {
     case "Building wheel for":
       return what === "llama-cpp-python" ? "compiling llama.cpp, once: about ten minutes" : `building ${what}`;
     default:
-      return `fetching ${what?.split("/").at(-1)}`;
+      return `fetching ${what
+        ?.split("/")
+        .at(-1)
+        ?.replace(/[<>=!~;[].*|-\d.*/, "")}`;
   }
 }
 

@@ -19,7 +19,8 @@ export interface Command {
 export class MissingError extends Error {}
 
 /**
- * The command to start: what the user has set, what this extension has installed, what is on the PATH.
+ * The command to start: what the user has set, what this extension has installed, what is on the PATH, what the user's
+ * other editors have installed.
  *
  * Throws a MissingError if there is none.
  */
@@ -36,7 +37,19 @@ export async function findCommand(environment: PrivateEnvironment): Promise<Comm
     const file = join(folder, name);
     if (await isExecutable(file)) return { file, from: "found on the PATH" };
   }
-  throw new MissingError("Greenfinch's server is not installed on this machine.");
+  const shared = othersCommand(name);
+  if (await isExecutable(shared)) return { file: shared, from: "your other editors' environment" };
+  throw new MissingError(
+    (await environment.isOutdated())
+      ? "Greenfinch's server here is that of another version of this extension."
+      : "Greenfinch's server is not installed on this machine.",
+  );
+}
+
+/** Where Emacs', Helix' and Neovim's one command to install the server puts it. */
+function othersCommand(name: string): string {
+  const data = process.env.XDG_DATA_HOME || join(homedir(), ".local", "share");
+  return join(data, "greenfinch", "venv", process.platform === "win32" ? "Scripts" : "bin", name);
 }
 
 async function isExecutable(file: string): Promise<boolean> {

@@ -9,6 +9,7 @@ import {
 import type { Status } from "./protocol";
 
 const SHOW_RUN = "Show Run";
+const WITH_ACCOUNT = ["passed", "not passed", "not applied"]; // states of a run in which something was tried
 const STATUS_MILLISECONDS = 200;
 
 /** Show a message; `status` gives the latest that the server has said of itself. */
@@ -21,8 +22,8 @@ export async function showMessage(params: ShowMessageParams, status: () => Statu
     [MessageType.Debug]: window.showInformationMessage,
   }[params.type];
   const endsRun = () => {
-    const last = status()?.last?.message;
-    return last !== undefined && last !== "" && params.message.includes(last);
+    const last = status()?.last;
+    return !!last?.message && WITH_ACCOUNT.includes(last.state) && params.message.includes(last.message);
   };
   if (!endsRun()) await new Promise((resolve) => setTimeout(resolve, STATUS_MILLISECONDS)); // it may come behind
   const buttons = endsRun() ? [SHOW_RUN] : [];

@@ -5,7 +5,7 @@ export interface Status {
   model: string;
   host: string;
   busy: string[];
-  last: { message: string } | null;
+  last: { message: string; state: string; passed: boolean } | null;
 }
 
 /** One of the jobs in the answer of `greenfinch.status`. */

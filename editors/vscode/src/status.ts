@@ -3,6 +3,7 @@ import { type Command, commands, type Disposable, LanguageStatusSeverity, langua
 import type { Status } from "./protocol";
 import type { Condition, Server } from "./server";
 
+const MOST = 66; // characters of a part of the item's detail
 const NOTHING_YET: Status = { model: "", host: "", busy: [], last: null };
 
 export class StatusItem implements Disposable {
@@ -14,8 +15,9 @@ export class StatusItem implements Disposable {
     this.subscriptions = [
       this.item,
       server.onDidChangeCondition(() => this.show()),
-      server.onDidChangeStatus(({ model }) => {
+      server.onDidChangeStatus(({ model, last }) => {
         void commands.executeCommand("setContext", "greenfinch.modelReady", model !== "");
+        if (last?.passed) void commands.executeCommand("setContext", "greenfinch.hasImplemented", true);
         this.show();
       }),
     ];
@@ -37,7 +39,7 @@ export class StatusItem implements Disposable {
     this.item.busy = busy.length > 0;
     this.item.text = model ? `$(sparkle) ${model}` : "$(sparkle) Greenfinch: no model yet";
     const now = busy.length > 0 ? `at work on ${busy.join(", ")}` : last?.message;
-    this.item.detail = [where(host), now].filter(Boolean).join(" · ");
+    this.item.detail = model ? [where(host), now].filter(Boolean).map(brief).join(" · ") : "";
     this.item.command =
       busy.length > 0
         ? link("Cancel", "greenfinch.vscode.cancel")
@@ -59,6 +61,12 @@ export class StatusItem implements Disposable {
 /** Where the latest tokens came from; nothing before the first have come. */
 function where(host: string): string {
   return host === "not started" ? "" : host;
+}
+
+/** As much of a line as fits beside the item's link: without what stands in parentheses. */
+function brief(line = ""): string {
+  const [head = ""] = line.split(" (");
+  return head.length > MOST ? `${head.slice(0, MOST - 1)}…` : head;
 }
 
 type Other = Exclude<Condition, { is: "running" }>;

@@ -1,4 +1,4 @@
----Shows progress where Neovim itself shows none: one line, with the counts that the server reports.
+---Shows progress where Neovim itself shows none: one line, with the counts that the server reports; and its messages.
 local M = {}
 
 ---@type table<string|integer, string> titles by token
@@ -21,6 +21,21 @@ local function echo(line)
   vim.api.nvim_echo({ { line } }, false, {})
 end
 
+---A message of the server.
+---@param params lsp.ShowMessageParams
+function M.tell(params)
+  local levels = vim.log.levels
+  local level = ({ levels.ERROR, levels.WARN, levels.INFO, levels.DEBUG })[params.type] or levels.INFO
+  vim.notify(params.message, level, { title = 'Greenfinch' })
+end
+
+---How a job ended is told in a message, unless it was cancelled.  The same in two lines would ask for <Enter>.
+---@param message? string
+---@return boolean
+local function told(message)
+  return message ~= nil and not message:find('^cancelled') and not message:find('^not begun')
+end
+
 ---@param params lsp.ProgressParams
 function M.show(params)
   local value = params.value
@@ -41,7 +56,7 @@ function M.show(params)
   local how = require('greenfinch').options().progress
   if type(how) == 'function' then
     how(line)
-  elseif how ~= false then
+  elseif how ~= false and not (value.kind == 'end' and told(value.message)) then
     echo(line)
   end
 end
