@@ -33,8 +33,8 @@ def table() -> str:
 
 def vscode_properties() -> dict[str, dict[str, Any]]:
     """`contributes.configuration[0].properties` of the extension's manifest."""
-    properties = {}
-    for number, each in enumerate(fields(Settings)):
+    properties: dict[str, dict[str, Any]] = {}
+    for each in fields(Settings):
         kinds: dict[Kind, dict[str, Any]] = {
             "str": {"type": "string"},
             "int": {"type": "integer"},
@@ -50,7 +50,7 @@ def vscode_properties() -> dict[str, dict[str, Any]]:
         declared["default"] = list(each.default) if isinstance(each.default, tuple) else each.default
         declared["scope"] = "machine" if each.metadata["local"] else "machine-overridable"
         declared["markdownDescription"] = each.metadata["help"]
-        declared["order"] = number  # the settings editor would sort them by name
+        declared["order"] = len(properties)  # the settings editor would sort them by name
         properties[f"greenfinch.{each.name}"] = declared
     return properties
 

@@ -257,7 +257,8 @@ def test_without_a_server_it_is_installed_into_a_private_environment_and_works(c
 def recorded(folder: Path) -> tuple[Path, dict[str, str]]:
     """The file in which the next session's client will have introduced itself, and the setting that brings it about."""
     out, command = folder / "client.json", folder / "greenfinch"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE.parent}/recorder.py" "{out}" "{SERVER}" "$@"\n')
+    recorder = f'"{sys.executable}" "{HERE.parent}/recorder.py" "{out}"'
+    command.write_text(f'#!/bin/sh\n[ "$1" = serve ] || exec "{SERVER}" "$@"\nexec {recorder} "{SERVER}" "$@"\n')
     command.chmod(0o755)
     return out, {"greenfinch.server.command": str(command)}
 
@@ -286,7 +287,8 @@ def test_a_model_that_is_missing_is_asked_for_and_one_that_is_there_implements_a
     )
     asked = scenario(session, "noModel")
     assert asked["end"]["state"] == "cancelled" and asked["unchanged"]
-    assert re.search(r"Pull it now, once\?.*Licence: .*Pull .* MB", session.toast(f"{absent} is not there yet"))
+    dialogs = " ".join(text for text in session.toasts if f"{absent} is not there yet" in text)
+    assert all(part in dialogs for part in ("Pull it now, once?", "Licence: ", f"Pull {absent} (", " MB)", "Not now"))
     seen = scenario(session, "realModel")
     assert seen["end"]["state"] == "passed", seen["end"]
     assert passes_tests(project, {"words.py": seen["after"]}, "-k", "slugify")

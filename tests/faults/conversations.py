@@ -7,7 +7,7 @@ To record one anew, run the editor's tests, then for the `.messages` file that o
 with the Python of the tests; VS Code's, for example, by
 
     pytest -m slow --basetemp=/tmp/seen tests/editors/test_vscode.py -k by_mouse_and_keyboard
-    python tests/faults/conversations.py vscode /tmp/seen/*/client.messages /tmp/seen/code0/projects/words
+    python tests/faults/conversations.py vscode /tmp/seen/*0/client.messages /tmp/seen/code0/projects/words
 """
 
 from __future__ import annotations
