@@ -67,7 +67,7 @@ async def test_which_menus_count(project: Path, monkeypatch, marker, kind, only,
     server.protocol.adopt(Documents(project.as_uri(), types.TextDocumentSyncKind.Incremental, [folder], "utf-8"))
     told: list[str] = []
     monkeypatch.setattr(server.preparing, "offered", lambda place: told.append(place.target.qualname))
-    for name in ("shows_disabled_actions", "knows_code_actions", "groups_code_actions"):
+    for name in ("shows_disabled_actions", "knows_code_actions"):
         monkeypatch.setattr(type(server.client), name, True)
     uri = (project / "words.py").as_uri()
     server.documents.put_text_document(types.TextDocumentItem(uri, "python", 1, STUB))
