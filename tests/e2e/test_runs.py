@@ -72,12 +72,14 @@ async def test_equal_candidates_are_tested_once(workspace):
     assert rejected.reason.startswith("the same as candidate")
 
 
+@pytest.mark.slow
 async def test_what_follows_the_function_is_neither_tested_nor_applied(workspace):
     outcome = await workspace.implement(GOOD + "\nprint('usage')\n```\nThis function ...\n")
     assert outcome.passed
     assert "usage" not in outcome.text
 
 
+@pytest.mark.slow
 async def test_all_stubs_of_a_class_are_solved_with_one_verdict_and_one_edit(workspace):
     workspace.write(
         "words.py",
@@ -233,6 +235,7 @@ async def test_a_unittest_project_without_pytest_in_sight(workspace):
     assert outcome.passed
 
 
+@pytest.mark.slow
 async def test_the_budget_ends_a_run_with_its_best_attempt(workspace):
     endless = {"text": "    x = 1\n", "repeat": True, "delay_per_token": 0.01}
     outcome = await workspace.implement(BAD, endless, budget_seconds=4.0, max_tokens=100_000)

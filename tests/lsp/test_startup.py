@@ -50,6 +50,7 @@ def _initialize(server: subprocess.Popen[bytes]) -> None:
     assert "capabilities" in _receive(server.stdout)["result"]
 
 
+@pytest.mark.slow
 def test_starting_is_little_more_than_importing_the_protocol(tmp_path: Path) -> None:
     """In CPU time, the best of a few of each, taking turns: what else the machine does is not the server's doing."""
     starts, imports = [], []

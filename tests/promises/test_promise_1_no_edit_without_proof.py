@@ -41,6 +41,7 @@ async def test_a_candidate_that_ends_the_process_is_not_a_pass(workspace):
     assert not outcome.passed
 
 
+@pytest.mark.slow
 async def test_a_winner_is_confirmed_on_the_buffers_as_they_are_then(workspace):
     """The tests change while the candidate runs: what passed the old ones must pass the new ones too."""
     stricter = TESTS + '\n\ndef test_more():\n    assert slugify("a_b") == "a-b"\n'

@@ -87,6 +87,7 @@ async def test_what_behaves_alike_leaves_no_question(shapes):
     assert outcome.open_question is None
 
 
+@pytest.mark.slow
 async def test_what_does_not_answer_the_same_each_time_is_not_compared(shapes):
     shapes.write("shapes.py", "SEEN = []\n\n\n" + MODULE)
     counts = "    SEEN.append(1)\n    return sorted(numbers)[len(numbers) // 2] if len(SEEN) < 2 else len(SEEN)\n"

@@ -57,6 +57,7 @@ async def test_nothing_solves_it_the_run_ends_within_its_budget_with_the_best_at
     assert outcome.best.failure is not None
 
 
+@pytest.mark.slow
 async def test_a_budget_of_tokens_is_kept(workspace):
     outcome = await workspace.implement(BAD, TITLE, SPACES, budget_tokens=40, max_tokens=30, candidates=50)
     assert not outcome.passed
@@ -71,6 +72,7 @@ async def test_a_budget_of_watt_hours_is_kept(workspace):
     assert outcome.reason.startswith("the budget of 1e-09 Wh is used up (")
 
 
+@pytest.mark.slow
 async def test_the_larger_model_is_asked_last(workspace):
     small, large = Listening(BAD, TITLE, SPACES), Listening(GOOD)
     settings = Settings().updated({"python": sys.executable, "candidates": 4}, source="test")
@@ -81,6 +83,7 @@ async def test_the_larger_model_is_asked_last(workspace):
     assert len(large.requests) == 1
 
 
+@pytest.mark.slow
 async def test_a_larger_model_that_cannot_be_used_does_not_end_the_search(workspace):
     class Broken(Listening):
         async def prepare(self):
@@ -111,6 +114,7 @@ async def test_a_body_that_is_there_is_the_first_candidate_and_parent(workspace)
     assert "hello world" in asked[-1].content
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_a_program_is_mended_first(workspace):
     """A body with a name that nothing defines costs no test, and is shown to the model with what is wrong."""
     model = Listening("    return slug(title)\n", GOOD)
@@ -122,6 +126,7 @@ async def test_what_cannot_be_a_program_is_mended_first(workspace):
     assert "uses names that nothing defines: slug" in model.requests[1].messages[-1].content
 
 
+@pytest.mark.slow
 async def test_tests_that_refused_most_go_first_when_a_run_ends_at_its_first_failure(workspace):
     test = "def test_{}():\n    assert slugify('A b')[{}] == {!r}\n\n\n"
     tests = [test.format("easy", 0, "a"), test.format("hard", 1, "-")]

@@ -362,7 +362,14 @@ def original(tmp_path_factory) -> dict[str, str]:
     return run(tmp_path_factory.mktemp("original") / "work", TESTS, HONEST)
 
 
-@pytest.mark.parametrize(("seed", "known"), [(1, False), (2, False), (3, False), (1, True), (2, True)])
+@pytest.mark.parametrize(
+    ("seed", "known"),
+    [
+        (1, False),
+        (1, True),
+        *(pytest.param(*more, marks=pytest.mark.slow) for more in ((2, False), (3, False), (2, True))),
+    ],
+)
 def test_an_honest_implementation_fails_every_decided_test(tmp_path, original, seed, known):
     twin = Python().twin(TESTS, ["double"], seed, known=known)
     outcomes = run(tmp_path / "work", twin.text, HONEST)

@@ -219,7 +219,7 @@ def chosen(layout: Layout, python: Interpreter) -> Interpreter:
 
 
 AT_ONCE = 2
-QUICK = ("flat", "importlib mode", "namespace package", "tests beside the code", "unittest", "subprocess")
+QUICK = ("flat", "namespace package", "unittest")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in LAYOUTS])
@@ -292,6 +292,7 @@ async def test_layout_on_every_python(tmp_path, environments, levels, name):
             tasks.start_soon(in_turn, number, python)
 
 
+@pytest.mark.slow
 async def test_a_project_of_five_thousand_files(project, opened, levels):
     filler = "value = 1\n" * 200
     files = {f"src/mxpkg/part{n % 100}/module{n}.py": filler for n in range(4_990)}

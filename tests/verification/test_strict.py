@@ -108,6 +108,7 @@ async def test_a_test_that_reaches_into_the_implementation_is_decided_by_a_twin(
     assert (found.accepted, found.decided_by, found.reason) == (True, "twin", "")
 
 
+@pytest.mark.slow
 async def test_where_nothing_can_be_turned_around_the_tests_decide_and_it_is_said(judged):
     tests = """
         from lib import Counter
@@ -261,6 +262,7 @@ async def test_an_answer_that_is_equal_to_all_that_tests_expect_is_not_accepted(
     assert (found.accepted, found.decided_by) == (False, "twin")
 
 
+@pytest.mark.slow
 async def test_an_assertion_that_is_passed_amid_a_failing_test_is_noticed(judged):
     tests = """
         from lib import Counter, shout
@@ -279,6 +281,7 @@ async def test_an_assertion_that_is_passed_amid_a_failing_test_is_noticed(judged
     assert "passes an assertion that contradicts the user's" in found.reason
 
 
+@pytest.mark.slow
 async def test_answers_that_stand_in_the_text_are_suspected(judged):
     tests = """
         from lib import shout

@@ -305,10 +305,7 @@ async def judged(work, verifier: Verifier, case: Case) -> None:  # type: ignore[
 OFTEN = (
     "-x",
     "-W error",
-    "-k",
-    "own names",
     "--import-mode",
-    "reordering conftest",
 )  # the others are as slow, and rarer
 ALONE = [
     *(pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in CONFIGURED),

@@ -100,6 +100,7 @@ def warmed(opened):
     return open_warm
 
 
+@pytest.mark.slow
 async def test_verdicts_are_those_of_cold_runs(work, warmed):
     texts = [
         body("return number + number"),
@@ -415,7 +416,9 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_closing_leaves_no_process_and_no_folder(work, warmed):
+async def test_closing_leaves_no_process_and_no_folder(work, warmed, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))  # others of ours may run, too
+    monkeypatch.setattr(tempfile, "tempdir", None)  # chosen anew, by that
     here = folders()
     async with warmed(work) as (verifier, found):
         server = server_of(verifier)
