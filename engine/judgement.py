@@ -22,6 +22,7 @@ from engine.verification.interpreter import find_interpreter
 from engine.verification.nominate import nomination, nominations
 from engine.verification.strict import Case
 from engine.verification.verifier import Verifier, reach_statement
+from engine.wording import some_of
 from engine.workspace import Snapshot
 
 Replace = Literal["target", "module"]
@@ -193,7 +194,7 @@ async def judge_text(
 
 def _warnings(baseline: Baseline) -> tuple[str, ...]:
     left_out = {**baseline.judge.blocked, **baseline.judge.excluded}
-    return (*baseline.warnings, *(f"left out: {test} ({reason})" for test, reason in left_out.items()))
+    return (*baseline.warnings, *some_of(f"left out: {test} ({reason})" for test, reason in left_out.items()))
 
 
 def other_stubs(language: Language, target: Target, text: str) -> tuple[str, ...]:

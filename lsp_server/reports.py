@@ -22,6 +22,7 @@ from engine.events import (
     ModelReady,
     Outcome,
 )
+from engine.wording import some_of
 from lsp_server.client import Client
 
 logger = logging.getLogger(__name__)
@@ -104,9 +105,10 @@ class Story:
         lines += [f"- went on: {how}" for how in outcome.went_on]
         if self._judge is not None:
             judge = self._judge
-            lines.append(f"- judge: {judge.tests} tests ({judge.framework}) in {', '.join(judge.files)}")
+            lines.append(f"- judge: {judge.tests} tests ({judge.framework}) in {', '.join(some_of(judge.files))}")
             lines.append(f"- interpreter: {judge.python}; confinement: {judge.sandbox}")
-            lines += [f"- left out: {test}: {reason}" for test, reason in {**judge.blocked, **judge.excluded}.items()]
+            left_out = {**judge.blocked, **judge.excluded}
+            lines += [f"- {line}" for line in some_of(f"left out: {test}: {why}" for test, why in left_out.items())]
             lines += [f"- {warning}" for warning in judge.warnings]
         if outcome.record:
             lines.append(f"- record: {outcome.record}")

@@ -24,6 +24,7 @@ from engine.events import (
     StageStarted,
     WentOn,
 )
+from engine.wording import some_of
 
 _DIFF_COLOURS = {"+": "green", "-": "red", "@@": "cyan"}
 
@@ -62,8 +63,9 @@ class RunDisplay:
                 self._stage = event.message
             case JudgeFound():
                 _print(self._console, _judge_lines(event))
-                for test, reason in {**event.blocked, **event.excluded}.items():
-                    _print(self._console, Text(f"  left out: {test} ({reason})", style="yellow"))
+                left_out = {**event.blocked, **event.excluded}
+                for told in some_of(f"left out: {test} ({reason})" for test, reason in left_out.items()):
+                    _print(self._console, Text(f"  {told}", style="yellow"))
                 for warning in event.warnings:
                     _print(self._console, Text(f"  {warning}", style="yellow"))
             case ModelReady():
@@ -102,7 +104,7 @@ def _who(event: CandidateStarted) -> str:
 
 def _judge_lines(event: JudgeFound) -> Text:
     tests = counted(event.tests, "test")
-    where = ", ".join(event.files)
+    where = ", ".join(some_of(event.files))
     return Text(
         f"  judge: {tests} in {where}, {event.failing} failing now ({event.framework}; sandbox: {event.sandbox})\n"
         f"  tests run in {event.python}",

@@ -14,6 +14,7 @@ import click
 
 from engine import record
 from engine.cli.wording import counted
+from engine.wording import some_of
 
 
 @click.group()
@@ -114,11 +115,11 @@ def tell(events: list[dict[str, Any]]) -> Iterator[str]:
 
 def _judge(judge: dict[str, Any]) -> Iterator[str]:
     tests = counted(judge["tests"], "test")
-    yield f"judge    {tests}, {judge['failing']} failing before, in {', '.join(judge['files'])}"
+    yield f"judge    {tests}, {judge['failing']} failing before, in {', '.join(some_of(judge['files']))}"
     yield f"         {judge['framework']}, {judge['python']}, {judge['sandbox']}"
     for kind in ("blocked", "excluded"):
-        for test, reason in judge.get(kind, {}).items():
-            yield f"         left out: {test} ({reason})"
+        left_out = some_of(f"left out: {test} ({reason})" for test, reason in judge.get(kind, {}).items())
+        yield from (f"         {line}" for line in left_out)
     yield from (f"         {warning}" for warning in judge.get("warnings", ()))
 
 

@@ -9,6 +9,7 @@ from importlib import resources
 
 from engine.reporting.story import Story, Told
 from engine.reporting.timeline import timeline
+from engine.wording import some_of
 
 _DECIDED = {
     "split": "tests and implementation ran in two sandboxes, so nothing the implementation did could help it pass",
@@ -98,10 +99,22 @@ def _matrix(story: Story) -> Iterator[str]:
     for told in tested:
         yield f'<th class="cell{_win(story, told)}" title="{escape(told.how)}">{told.number}</th>'
     yield "</tr></thead><tbody>"
-    for test in story.tests:
+    shown = _telling(story.tests, tested)
+    for test in shown:
         cells = "".join(_cell(told, test, _win(story, told)) for told in tested)
         yield f'<tr><td class="id">{escape(test)}</td>{cells}</tr>'
     yield "</tbody></table></div>"
+    if left := len(story.tests) - len(shown):
+        yield f'<p class="soft">{left:,} more tests are in the record.</p>'
+
+
+def _telling(tests: Sequence[str], tested: Sequence[Told]) -> list[str]:
+    """The tests that the page shows, in their order: if they are too many, first those that tell candidates apart."""
+    if len(tests) <= _MOST_ROWS:
+        return list(tests)
+    alike = {test: len({told.results.get(test, ("", ""))[0] for told in tested}) == 1 for test in tests}
+    chosen = set(sorted(tests, key=lambda test: alike[test])[:_MOST_ROWS])
+    return [test for test in tests if test in chosen]
 
 
 def _win(story: Story, told: Told) -> str:
@@ -170,11 +183,11 @@ def _setup(story: Story) -> Iterator[str]:
         ("search", f"{story.strategy}, at most {story.budget_seconds:g} s"),
     ]
     if judge := story.judge:
-        rows.append(("judge", f"{judge.get('tests')} tests in {', '.join(judge.get('files') or ())}"))
+        rows.append(("judge", f"{judge.get('tests')} tests in {', '.join(some_of(judge.get('files') or ()))}"))
         rows.append(("failing before", str(judge.get("failing"))))
         rows.append(("tests run in", f"{judge.get('python')}, sandbox: {judge.get('sandbox')}"))
         left_out = {**(judge.get("blocked") or {}), **(judge.get("excluded") or {})}
-        rows += [("left out", f"{test} ({reason})") for test, reason in left_out.items()]
+        rows += [("left out", line) for line in some_of(f"{test} ({reason})" for test, reason in left_out.items())]
         rows += [("note", str(warning)) for warning in judge.get("warnings") or ()]
     shown = (f"{name} {story.settings[name]}" for name in _SHOWN_SETTINGS if name in story.settings)
     rows.append(("settings", ", ".join(shown)))
@@ -202,4 +215,5 @@ def _diff_lines(lines: Sequence[str], marks: Sequence[tuple[str, str]]) -> Itera
         yield f'<span class="{kind}">{escape(line)}</span>'
 
 
+_MOST_ROWS = 300  # of tests
 _SECTIONS = (_header, _facts, _winner, _times, _matrix, _candidates, _energy, _setup, _footer)

@@ -180,13 +180,14 @@ def _rejected(story: Story, line: Line, at: float) -> None:
 def _verdict(story: Story, line: Line, at: float) -> None:
     told = story.candidate(int(line["number"]))
     told.tested = at
+    known = dict.fromkeys(story.tests)
     for result in line.get("results") or ():
         test = str(result["id"])
         told.results[test] = (str(result["outcome"]), str(result.get("message", "")))
-        if test not in story.tests:
-            story.tests.append(test)
+        known.setdefault(test)
         if result["outcome"] != "passed" and not told.detail:
             told.detail = f"{test}\n{result.get('detail') or result.get('message') or ''}".strip()
+    story.tests = list(known)
 
 
 def _tested(story: Story, line: Line, _at: float) -> None:

@@ -31,7 +31,8 @@ class TestResult:
         id: pytest's node id, or unittest's dotted id.
         seconds: of setup, call and teardown together.
         message: the failure in one line (`AssertionError: assert 3 == 4`), else empty.
-        detail: the failure with its source lines and values, bounded to a few thousand characters.
+        detail: the failure with its source lines and values, bounded to a few thousand characters; empty where a
+            score of other failures of the run were told in full.
         reached: names (see `Baseline`) of the instrumented functions that ran during this test.
         blocked_by: instrumented stubs other than the target that the test itself called (the target was not on the
             stack), in the order of the calls.
@@ -92,9 +93,12 @@ class Verdict:
 
     @property
     def first_failure(self) -> TestResult | None:
-        """The first test that failed; where none did, the first that never ran or ended otherwise."""
-        failed = (r for r in self.results if r.outcome in (TestOutcome.FAILED, TestOutcome.ERROR))
-        return next(failed, None) or next((result for result in self.results if not result.passed), None)
+        """The first test that failed, of very many one that was told in full; where none did, the first that never ran
+        or ended otherwise.
+        """
+        failed = [r for r in self.results if r.outcome in (TestOutcome.FAILED, TestOutcome.ERROR)]
+        told = next((result for result in failed if result.detail), None)
+        return told or next((result for result in (*failed, *self.results) if not result.passed), None)
 
 
 @frozen

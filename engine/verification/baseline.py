@@ -17,6 +17,7 @@ from engine.redaction import redacted
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.cell import Ended
 from engine.verification.judging import ALL, Loaded, Told, why_ended
+from engine.wording import some_of
 
 NOT_COUNTED = (TestOutcome.SKIPPED, TestOutcome.XFAILED, TestOutcome.XPASSED)
 TIME_FACTOR = 10.0  # a test, and a run, may take this many times what it took in the baseline
@@ -85,7 +86,8 @@ def find_judge(told: Told, ended: Ended, asked: Asked) -> Judge:
             excluded[part.file] = part.message
     if not tests:
         _no_judge(told, ended, asked, blocked)
-    own = {_file_of(test, told) for test in tests}
+    known = {test: part.file for part in reversed(told.loaded) for test in part.tests}
+    own = {known.get(test) or test.partition("::")[0] for test in tests}
     return Judge(
         framework=asked.framework,
         tests=tuple(tests),
@@ -126,7 +128,8 @@ def _no_judge(told: Told, ended: Ended, asked: Asked, blocked: Mapping[str, str]
             "pytest's configuration.",
         )
     count = len(told.tests)
-    ran = f"{count} test{'' if count == 1 else 's'} of {', '.join(asked.files)}" if asked.files else "no test"
+    files = ", ".join(some_of(asked.files, MOST_NAMED))
+    ran = f"{count} test{'' if count == 1 else 's'} of {files}" if files else "no test"
     failing = [result for result in told.tests if not result.passed and result.outcome not in NOT_COUNTED]
     first = next((result for result in failing if not result.blocked_by), None)
     if first is not None and len(failing) == count:
@@ -143,11 +146,6 @@ def _no_judge(told: Told, ended: Ended, asked: Asked, blocked: Mapping[str, str]
         f"No test reaches {label}: {ran} ran, none called it{because}.{where}",
         remedy="Write a test that calls it.",
     )
-
-
-def _file_of(test: str, told: Told) -> str:
-    known = next((part.file for part in told.loaded if test in part.tests), None)
-    return known if known is not None else test.partition("::")[0]
 
 
 def _place(part: Loaded, folder: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from attrs import evolve
@@ -38,8 +39,9 @@ def leave_out_blocked(
     """
     text = "\n".join(bodies)
     blocked: dict[str, str] = {}
+    places = _Places(root, read, language)
     for result in verdict.results:
-        stub = _blocking_stub(result, language, target, root, read)
+        stub = _blocking_stub(result, target, root, places)
         if stub and not re.search(rf"\b{re.escape(_bare(stub))}\b", text):
             blocked[result.id] = stub
     left = tuple(result for result in verdict.results if result.id not in blocked)
@@ -64,9 +66,7 @@ def _narrowed(tests: Sequence[str], blocked: Iterable[str], left: Sequence[TestR
     return tuple(narrowed)
 
 
-def _blocking_stub(
-    result: TestResult, language: Language, target: Target, root: Path, read: Callable[[Path], str]
-) -> str:
+def _blocking_stub(result: TestResult, target: Target, root: Path, places: _Places) -> str:
     """The stub that the test cannot do without; empty if there is none, or if the target called it."""
     if result.passed:
         return ""
@@ -78,9 +78,8 @@ def _blocking_stub(
     own = target.path.resolve()
     stub = ""
     for place, line in result.frames:
-        path = root / place
-        function = _function_at(read(path), line, language) if language.handles(path) else None
-        if function is not None and _belongs(function.qualname, wanted) and path.resolve() == own:
+        function = places.function_at(place, line)
+        if function is not None and _belongs(function.qualname, wanted) and (root / place).resolve() == own:
             return ""
         stub = function.qualname if function is not None and function.is_stub else ""
     return stub
@@ -95,10 +94,29 @@ def _bare(qualname: str) -> str:
     return qualname.rpartition(":")[2].partition("[")[0].rpartition(".")[2]
 
 
-def _function_at(text: str, line: int, language: Language) -> Function | None:
-    """The innermost function around a line, counted from 1."""
-    offset = sum(len(each) for each in text.splitlines(keepends=True)[: line - 1])
-    end = text.find("\n", offset)
-    end = len(text) if end < 0 else end
-    around = [f for f in language.functions(text) if f.start <= end and offset <= f.end]
-    return max(around, key=lambda function: function.start, default=None)
+class _Places:
+    """Which functions stand where in the files of a run.  Thousands of tests may have failed in the same few places."""
+
+    def __init__(self, root: Path, read: Callable[[Path], str], language: Language) -> None:
+        self._root, self._read, self._language = root, read, language
+        self._texts: dict[str, tuple[str, list[int]]] = {}
+        self._found: dict[tuple[str, int], Function | None] = {}
+
+    def function_at(self, place: str, line: int) -> Function | None:
+        """The innermost function around a line, counted from 1, of the file at `place` below the root."""
+        key = (place, line)
+        if key not in self._found:
+            self._found[key] = self._look(place, line) if self._language.handles(self._root / place) else None
+        return self._found[key]
+
+    def _look(self, place: str, line: int) -> Function | None:
+        if place not in self._texts:
+            text = self._read(self._root / place)
+            lengths = (len(each) for each in text.splitlines(keepends=True))
+            self._texts[place] = (text, [0, *accumulate(lengths)])
+        text, starts = self._texts[place]
+        offset = starts[min(line, len(starts)) - 1]
+        end = text.find("\n", offset)
+        end = len(text) if end < 0 else end
+        around = [f for f in self._language.functions(text) if f.start <= end and offset <= f.end]
+        return max(around, key=lambda function: function.start, default=None)

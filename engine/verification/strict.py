@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -119,7 +120,7 @@ class Case:
                 runs += [twice.verdict] if twice else []
                 if twice is not None and twice.applies and not twice.verdict.passed:
                     reason = "it answers by how often it was called, not by what it was asked"
-        elif not reason and split is not None and split.applies and not self._shares_more_than_data(split.verdict):
+        elif not reason and split is not None and split.applies and not await self._excused(split.verdict):
             decided_by = "split"
             reason = f"it passes only in the tests' own process, not called from there: {split.verdict.reason}"
         elif not reason:
@@ -168,6 +169,9 @@ class Case:
             time_limit=SPLIT_FACTOR * self.time_limit,
         )
 
+    async def _excused(self, verdict: Verdict) -> bool:
+        return await to_thread.run_sync(self._shares_more_than_data, verdict)
+
     def _shares_more_than_data(self, verdict: Verdict) -> bool:
         """Whether an honest implementation may fail that split run: each of the tests that failed reaches into its
         process, or other parts of its module were changed along with the target.
@@ -181,21 +185,29 @@ class Case:
         own = (f for f in self.language.functions(self.after) if f.qualname in self.target.names)
         if any(state.search(self.after[function.body_start : function.end]) for function in own):
             return True
-        texts = ("\n".join(self._without_tests_but(name, file) for file in self._test_files()) for name in failed)
+        besides, tests = "", {"*": ""}
+        for file in self._test_files():
+            rest, own_tests = self._parts(file)
+            besides += f"{rest}\n"
+            for name, text in own_tests.items():
+                tests[name] = f"{tests.get(name, '')}{text}\n"
+        if _SHARED.search(besides) or state.search(besides):
+            return True
+        texts = (tests.get(name, "") if name != "*" else "".join(tests.values()) for name in failed)
         return all(_SHARED.search(text) or state.search(text) for text in texts)
 
-    def _without_tests_but(self, one: str, file: Path) -> str:
-        """The text of a test file, without its imports, and all tests but those of that name (`*`: any)."""
-        text, kept, end = self.read(file), "", 0
-        spans = list(self.language.imports(text))
-        for function in self.language.functions(text):
-            name = function.name.partition("[")[0]
-            if name.startswith("test") and one not in (name, "*"):
-                spans.append((function.start, function.end))
-        for start, behind in sorted(spans):
-            if start >= end:
-                kept, end = kept + text[end:start], behind
-        return kept + text[end:]
+    def _parts(self, file: Path) -> tuple[str, dict[str, str]]:
+        """What a test file holds besides imports and tests, and its tests by their names, these without imports too."""
+        text = self.read(file)
+        imports = sorted(self.language.imports(text))
+        tests = [f for f in self.language.functions(text) if f.name.startswith("test")]
+        own: dict[str, str] = {}
+        for test in tests:
+            inside = imports[bisect_left(imports, (test.start, 0)) : bisect_left(imports, (test.end, 0))]
+            shifted = [(start - test.start, end - test.start) for start, end in inside]
+            name = test.name.partition("[")[0]
+            own[name] = f"{own.get(name, '')}{_without(text[test.start : test.end], shifted)}\n"
+        return _without(text, [*imports, *((test.start, test.end) for test in tests)]), own
 
     def _held(self, split: Split | None) -> str:
         """What it holds of the expected answers.  Numerals that build the others may be some of them (`(4, "IV")`), and
@@ -270,26 +282,41 @@ class Case:
         return judge, verdict, names
 
 
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text without these parts of it; of parts inside another the outer one counts."""
+    kept, end = [], 0
+    for start, behind in sorted(spans):
+        if start >= end:
+            kept.append(text[end:start])
+            end = behind
+    return "".join([*kept, text[end:]])
+
+
 def _is_decided(test: str, twins: Mapping[str, Twin]) -> bool:
     """Whether the test with this id (`tests/test_a.py::TestC::test_y[1]`, `tests.test_a.TestC.test_y`) was turned."""
-    return any(_is_in(test, file, name) for file, twin in twins.items() for name in twin.decided)
+    return any(name in twin.decided for _, twin, name in _places_of(test, twins))
 
 
-def _is_in(test: str, file: str, name: str) -> bool:
+def _places_of(test: str, twins: Mapping[str, Twin]) -> Iterator[tuple[str, Twin, str]]:
+    """Where the test with this id may stand: the file, its twin, and the test's name in it."""
     own, separator, rest = test.partition("::")
     if separator:
-        return own == file and rest.partition("[")[0].replace("::", ".") == name
-    return test.endswith(f".{name}")
+        if own in twins:
+            yield own, twins[own], rest.partition("[")[0].replace("::", ".")
+        return
+    parts = test.split(".")
+    for file, twin in twins.items():
+        yield from ((file, twin, ".".join(parts[first:])) for first in range(1, len(parts)))
 
 
 def _fails_behind(result: TestResult, twins: Mapping[str, Twin]) -> bool:
     """Whether the test fails behind a statement of its own that no honest implementation passes."""
-    for file, twin in twins.items():
-        for name, (start, first, end) in twin.by.items():
-            if _is_in(result.id, file, name):
-                lines = (line for path, line in result.frames if path == file or path.endswith(f"/{file}"))
-                line = next((line for line in lines if start <= line <= end), 0)
-                return line > first
+    for file, twin, name in _places_of(result.id, twins):
+        if name in twin.by:
+            start, first, end = twin.by[name]
+            lines = (line for path, line in result.frames if path == file or path.endswith(f"/{file}"))
+            line = next((line for line in lines if start <= line <= end), 0)
+            return line > first
     return False
 
 

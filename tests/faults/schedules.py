@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 from faults import leftovers
 from faults.window import MODULE, NAMES, SEPARATORS, TESTS, Window, function_in, replies
+from faults.wire import PATIENCE
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -33,7 +34,7 @@ CONFIGURATIONS: tuple[dict[str, Any], ...] = (
     {}, {"candidates": 2}, {"candidates": -1}, {"strategy": "greedy"}, {"strategy": "full"}, {"confirm_edit": True},
     {"confirm_edit": False}, {"code_lens": True}, {"budget_seconds": 4.0}, {"no_such_setting": 1}, {"temperature": "x"},
 )  # fmt: skip
-_GONE_SECONDS = 8.0  # a busy machine; what promise 6 asks for is a second
+_GONE_SECONDS = 60.0  # a busy machine; what promise 6 asks for is a second
 
 tally: Counter[str] = Counter()
 
@@ -165,7 +166,7 @@ class Schedule(RuleBasedStateMachine):
         span = {"line": line, "character": 4}
         document = {"uri": self.window.uri("words.py")}
         params = {"textDocument": document, "range": {"start": span, "end": span}, "context": {"diagnostics": []}}
-        found = self.window.wire.call("textDocument/codeAction", params, 60)
+        found = self.window.wire.call("textDocument/codeAction", params)
         assert "error" not in found, found
 
     @rule()
@@ -261,11 +262,11 @@ class Schedule(RuleBasedStateMachine):
         if self.ending == "settled":
             window.mood = "refuse" if window.mood == "never" else window.mood
             self.write_script("good")
-            end = time.monotonic() + 60
+            end = time.monotonic() + 2 * PATIENCE
             while running := window.look():
                 if time.monotonic() > end:
                     raise AssertionError(f"jobs {running} do not end")
-                if time.monotonic() > end - 40:
+                if time.monotonic() > end - PATIENCE:
                     window.command("greenfinch.cancel")
                 time.sleep(0.05)
         before = (self.root / "words.py").read_text("utf-8"), (self.root / "test_words.py").read_text("utf-8")
@@ -306,7 +307,7 @@ class Schedule(RuleBasedStateMachine):
             wire.hang_up()
         else:
             wire.process.kill()
-        return wire.process.wait(20)
+        return wire.process.wait(PATIENCE)
 
     def check_progress(self) -> None:
         """Each display that was begun was ended, once, and told nothing afterwards."""

@@ -213,7 +213,7 @@ class Window:
     # -- jobs
 
     def command(self, name: str, *arguments: Any) -> Any:
-        return self.wire.command(name, *arguments, seconds=60)
+        return self.wire.command(name, *arguments)
 
     def place(self, name: str) -> dict[str, Any]:
         return {"uri": self.uri("words.py"), "qualname": name}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SERVE = (str(Path(sys.executable).with_name("greenfinch")), "serve", "--client-timeout", "1")
+PATIENCE = 120.0  # seconds for whatever comes at once: a bound on hanging alone, for a machine that others use, too
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
@@ -35,6 +36,7 @@ class Wire:
     Attributes:
         answers: responses by id, in the order of their coming. notes: notifications. asked: the server's requests.
         answer: how to answer those; None is no answer at all.
+        largest: bytes of the largest message that came.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Wire:
         self.answers: dict[Any, list[dict[str, Any]]] = {}
         self.notes: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
+        self.largest = 0
         self._came: queue.Queue[None] = queue.Queue()
         self._outgoing: queue.Queue[bytes] = queue.Queue()
         self._next = 0
@@ -75,15 +78,15 @@ class Wire:
         self.say({"jsonrpc": "2.0", "id": mine, "method": method, "params": params})
         return mine
 
-    def call(self, method: str, params: Any, seconds: float = 30) -> dict[str, Any]:
+    def call(self, method: str, params: Any, seconds: float = PATIENCE) -> dict[str, Any]:
         """Send a request and wait for its response."""
         return self.response(self.request(method, params), seconds)
 
-    def response(self, mine: Any, seconds: float = 30) -> dict[str, Any]:
+    def response(self, mine: Any, seconds: float = PATIENCE) -> dict[str, Any]:
         self.until(lambda: mine in self.answers, seconds)
         return self.answers[mine][0]
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
         end = time.monotonic() + seconds
         while not condition():
             left = end - time.monotonic()
@@ -110,7 +113,7 @@ class Wire:
         self.notify("textDocument/didOpen", {"textDocument": item})
         return item["uri"]
 
-    def command(self, name: str, *arguments: Any, seconds: float = 30) -> Any:
+    def command(self, name: str, *arguments: Any, seconds: float = PATIENCE) -> Any:
         found = self.call("workspace/executeCommand", {"command": name, "arguments": list(arguments)}, seconds)
         assert "result" in found, found
         return found["result"]
@@ -123,7 +126,7 @@ class Wire:
         """An orderly end; the exit status."""
         self.call("shutdown", None)
         self.notify("exit", None)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE)
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -147,6 +150,7 @@ class Wire:
             length = int(header.split(b":")[1])
             while self.process.stdout.readline().strip():
                 pass
+            self.largest = max(self.largest, length)
             message = json.loads(self.process.stdout.read(length))
             if "method" not in message:
                 mine = message.get("id")

@@ -78,7 +78,7 @@ def inherited(file: TestFile, decided: set[str], by_name: dict[str, Routine]) ->
 
 def places(file: TestFile, routines: Iterable[Routine], edits: list[Edit]) -> dict[str, tuple[int, int, int]]:
     """See `Twin.by`; without tests that may go on after a failure, or fail another time at their end."""
-    line_of = file.lines_after(edits)
+    line_of, applied = file.lines_after(edits), file.applied_of(edits)
     found: dict[str, tuple[int, int, int]] = {}
     for routine in routines:
         step, parts = routine.first, list(ast.walk(routine.node))
@@ -86,7 +86,7 @@ def places(file: TestFile, routines: Iterable[Routine], edits: list[Edit]) -> di
             continue
         if any(isinstance(each, ast.Name | ast.Attribute | ast.arg) and _named(each) in _GOING_ON for each in parts):
             continue
-        if step.change is not None and not file.applied(edits, step.change.edits):
+        if step.change is not None and not applied(step.change.edits):
             continue
         start, end = file.start(routine.node), file.end(routine.node)
         found[routine.qualname] = (line_of(start), line_of(file.end(step.node)), line_of(end))

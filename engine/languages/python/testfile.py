@@ -6,7 +6,9 @@ import ast
 import contextlib
 import random
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from attrs import frozen
@@ -112,19 +114,20 @@ class TestFile:
     def lines_after(self, edits: Sequence[Edit]) -> Callable[[int], int]:
         """From byte offsets of the text to lines of the text after the edits."""
         kept = self._outer(edits)
+        ends = [end for _, end, _ in kept]
+        more = (new.count("\n") - self._data.count(b"\n", start, end) for start, end, new in kept)
+        moved = [0, *accumulate(more)]
+        breaks = [found.start() for found in re.finditer(rb"\n", self._data)]
 
         def line_of(offset: int) -> int:
-            moved = sum(
-                new.count("\n") - self._data.count(b"\n", start, end) for start, end, new in kept if end <= offset
-            )
-            return self._data.count(b"\n", 0, offset) + 1 + moved
+            return bisect_left(breaks, offset) + 1 + moved[bisect_right(ends, offset)]
 
         return line_of
 
-    def applied(self, edits: Sequence[Edit], some: Sequence[Edit]) -> bool:
-        """Whether none of `some` is lost inside another edit."""
+    def applied_of(self, edits: Sequence[Edit]) -> Callable[[Sequence[Edit]], bool]:
+        """Whether none of some of the edits is lost inside another one."""
         places = {(start, end) for start, end, _ in self._outer(edits)}
-        return all((start, end) in places for start, end, _ in some)
+        return lambda some: all((start, end) in places for start, end, _ in some)
 
     @staticmethod
     def _outer(edits: Sequence[Edit]) -> list[Edit]:

@@ -9,6 +9,7 @@ for that mark.  A test from which a return may lead before that is not decided.
 from __future__ import annotations
 
 import ast
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from engine.languages.python.syntax import tree_of
 from engine.languages.python.testfile import Change, Definition, Edit, TestFile, last
 
 _MOST_ROWS = 3000
+_MOST_KNOWN = 300  # values of other tests that one is chosen from
 _COMPARED, _NONE = 1, 9  # ranks of changes: up to here something else is compared with; there is none
 _DEEPEST = 3  # helpers of helpers
 
@@ -79,7 +81,8 @@ def _values(text: str, targets: Sequence[str], seed: int) -> list[tuple[int, Any
     found = {repr(each): each for each in _expected(text, seed)}.values()
     lines = _lines(text, targets)
     own = [(line, value) for line, value in found if line in lines]
-    return own if len({repr(value) for _, value in own}) > 1 else list(found)
+    chosen = own if len({repr(value) for _, value in own}) > 1 else list(found)
+    return random.Random(seed).sample(chosen, _MOST_KNOWN) if len(chosen) > _MOST_KNOWN else chosen  # noqa: S311
 
 
 def _lines(text: str, targets: Sequence[str]) -> set[int]:

@@ -168,6 +168,8 @@ def make_plugin(request: dict[str, Any], reporter: Any, failure: Any) -> Any:
         @pytest.hookimpl(hookwrapper=True)
         def pytest_runtest_makereport(self, item: Any, call: Any) -> Wrapper:
             self.item = item
+            if reporter.is_brief:  # for a report with sources pytest parses the whole test file, for each failure anew
+                item.config.option.tbstyle = "line"
             report = (yield).get_result()
             if call.excinfo is not None and report.failed and not self.failure.message:
                 printed = f"\nprinted:\n{report.capstdout[-LONGEST_PRINTED:]}" if report.capstdout else ""

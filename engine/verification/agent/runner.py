@@ -24,6 +24,8 @@ from typing import Any, NoReturn, Optional
 
 LONGEST_DETAIL = 4000
 LONGEST_MESSAGE = 300
+MOST_DETAILED = 20  # failures; of those that come after them only the message and the place are told
+MOST_IDS = 200  # tests of a file in one result
 MOST_FRAMES = 40
 MOST_LOADED = 5000
 
@@ -146,6 +148,7 @@ class Reporter:
         self.remote = load("remote.py").prepare(load, request) if request.get("split") else None
         self.audit = load("audit.py").Audit(request) if request.get("audit") else None
         self.count = 0
+        self._detailed = 0
         self._copies: dict[str, tuple[str, str, bool]] = {}
 
     def start(self, name: str) -> None:
@@ -158,21 +161,30 @@ class Reporter:
         for copy in copies_of(self._target, self._root):
             self._copies.setdefault(copy[0], copy)
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether so many failures were told in full that no further one has to be."""
+        return self._detailed >= MOST_DETAILED
+
     def test(self, test_id: str, outcome: str, seconds: float, reached: Names, blocked: Names,
              failure: Optional[Failure] = None) -> None:  # fmt: skip
         failure = failure or Failure()
+        detail = "" if self.is_brief else failure.detail
         self.count += 1
+        self._detailed += bool(detail)
         self._channel.tell(
-            "test", id=test_id, outcome=outcome, seconds=seconds, message=failure.message, detail=failure.detail,
+            "test", id=test_id, outcome=outcome, seconds=seconds, message=failure.message, detail=detail,
             frames=failure.frames_in(self._root), reached=list(reached), blocked_by=list(blocked),
         )  # fmt: skip
 
     def collection(self, file: str, tests: list[str], reached: Names, blocked: Names, message: str = "",
                    detail: str = "") -> None:  # fmt: skip
-        """What a file held, or, with a message, why it could not be loaded."""
-        self._channel.tell("collection", file=file, tests=tests, message=bounded(message, LONGEST_MESSAGE),
-                           detail=bounded(detail, LONGEST_DETAIL), reached=list(reached),
-                           blocked_by=list(blocked))  # fmt: skip
+        """What a file held, in as many results as that takes, or, with a message, why it could not be loaded."""
+        for start in range(0, len(tests) or 1, MOST_IDS):
+            some = tests[start : start + MOST_IDS]
+            self._channel.tell("collection", file=file, tests=some, message=bounded(message, LONGEST_MESSAGE),
+                               detail=bounded(detail, LONGEST_DETAIL), reached=list(reached),
+                               blocked_by=list(blocked))  # fmt: skip
 
     def end(self, status: int) -> NoReturn:
         """All is told: leave at once, without what plug-ins and `atexit` still have in mind."""
