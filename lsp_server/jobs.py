@@ -227,7 +227,7 @@ class Jobs:
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except Exception:
+        except Exception:  # nobody waits for it, and an error must not end the server
             logger.exception("a background task failed")
 
 

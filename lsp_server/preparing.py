@@ -6,7 +6,6 @@ of it is shown, no answer waits for it, and no run depends on it; see `engine.pr
 
 from __future__ import annotations
 
-import importlib
 import logging
 import math
 from collections.abc import Hashable, Iterator
@@ -15,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 from attrs import define, field
-from pygls.uris import from_fs_path
 
 from engine.errors import GreenfinchError
+from lsp_server.engines import engine_for
 from lsp_server.jobs import cause_of
 from lsp_server.places import Place
 
@@ -30,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.05  # the menu's own answer goes out before
 FOLLOW_SECONDS = 20.0  # within which the menu's action has to be chosen
-_CLOSE_SECONDS = 5.0
 
 
 @define(eq=False)
@@ -115,20 +112,8 @@ class Preparing:
 
     async def _carry_out(self, place: Place) -> None:
         settings = await self._server.settings.ready()
-        session = await anyio.to_thread.run_sync(importlib.import_module, "engine.session")
-        request = session.ImplementRequest(
-            root=place.root,
-            path=place.target.path,
-            qualname=place.target.qualname,
-            buffers=self._server.documents.buffers,
-            python_hint=await self._server.settings.hint_for(from_fs_path(str(place.root)) or ""),
-        )
-        engine = session.Engine(settings)
-        try:
+        async with engine_for(self._server, place, settings) as (engine, request):
             prepared = await engine.prepare(request)
-        finally:
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await engine.aclose()
         if prepared is not None:
             read = f"{prepared.usage.prompt_tokens} tokens read" if prepared.usage else "nothing read"
             logger.info("%s: made ready: %s, %d tests, %s", place.label, prepared.model, prepared.tests, read)

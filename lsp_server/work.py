@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from attrs import frozen
 from lsprotocol.types import MessageType
 from pygls.exceptions import JsonRpcException
@@ -20,6 +18,7 @@ from engine.languages.base import Solution
 from lsp_server import edits, reports
 from lsp_server.client import Applied
 from lsp_server.documents import Document
+from lsp_server.engines import engine_for
 from lsp_server.jobs import Job, JobRefusedError, cause_of
 from lsp_server.places import Place
 from lsp_server.progress import Narrator
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from lsp_server.server import GreenfinchServer
 
 Stream = AbstractAsyncContextManager[Any]
-_CLOSE_SECONDS = 5.0
 UNTRUSTED = "This workspace is not trusted, and tests would run its code."
 _AGAIN = "A code action there verifies it on the text as it is now, and applies it."
 
@@ -142,19 +140,12 @@ class Worker:
     ) -> Outcome:
         settings = await self._server.settings.ready()
         narrator = Narrator(settings.candidates)
-        # Loaded here, by the first job, so that the server starts quickly; in a thread, so that it goes on answering.
-        session = await anyio.to_thread.run_sync(importlib.import_module, "engine.session")
-        request = session.ImplementRequest(
-            root=place.root,
-            path=place.target.path,
-            qualname=place.target.qualname,
-            buffers=self._server.documents.buffers,
-            python_hint=await self._server.settings.hint_for(from_fs_path(str(place.root)) or ""),
-        )
-        engine = session.Engine(settings)
         outcome: Outcome | None = None
         try:
-            async with stream(engine, request) as events:
+            async with (
+                engine_for(self._server, place, settings) as (engine, request),
+                stream(engine, request) as events,
+            ):
                 async for event in events:
                     story.add(event)
                     self._notice(event)
@@ -164,9 +155,6 @@ class Worker:
                         outcome = event
         except ExceptionGroup as group:  # a stream's task group wraps what comes out of it
             raise cause_of(group) from group
-        finally:
-            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                await engine.aclose()
         if outcome is None:
             raise GenerationError("The run ended without an outcome.")
         return outcome

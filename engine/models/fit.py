@@ -36,7 +36,7 @@ _GPU_RESERVE = 0.05  # of a card's memory, for the screen
 _RAM_RESERVE = 128 << 20
 # Set by two models (0.5B, 1.5B) on one machine (two cores of an AMD EPYC, AVX2).  For others they are a guess that
 # `models fit --measure` checks.
-_CPU_BANDWIDTH, _CPU_FLOPS, _CPU_BATCH_FLOPS = 1.0, 1.0, 1.0
+_CPU_BANDWIDTH, _CPU_FLOPS, _CPU_BATCH_FLOPS = 0.85, 1.3, 0.7
 # Not measured here: what public benchmarks of llama.cpp show of cards with known data sheets.
 _GPU_BANDWIDTH, _GPU_FLOPS = 0.7, 0.3
 _UNKNOWN_BANDWIDTH = 200e9  # bytes per second of a card that says nothing; of many, about the least

@@ -43,7 +43,7 @@ frameworks = {"unittest": "%d.%d.%d" % sys.version_info[:3]}
 if has("pytest"):
     try:
         frameworks["pytest"] = version("pytest")
-    except Exception:
+    except Exception:  # whatever is wrong with its metadata, pytest is there
         frameworks["pytest"] = "unknown"
 told = {"version": sys.version_info[:3], "executable": sys.executable, "prefix": sys.prefix}
 told.update(base=getattr(sys, "base_prefix", sys.prefix), paths=sys.path, frameworks=frameworks, pip=has("pip"))
