@@ -77,7 +77,7 @@ class Settings:
         "", "Python that runs your tests; empty: found from the editor, the environment and .venv.", local=True
     )
     strategy: str = _setting("full", "How candidates are searched for.", choices=STRATEGIES)
-    candidates: int = _setting(8, "At most this many candidates are tried in one run.", least=1)
+    candidates: int = _setting(64, "At most this many candidates are tried in one run.", least=1)
     budget_seconds: float = _setting(120.0, "A run ends after this many seconds without a winner.", least=1)
     budget_tokens: int = _setting(0, "A run samples no more than this many tokens; 0: no bound.", least=0)
     budget_wh: float = _setting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from attrs import evolve, frozen
 
 from engine.config import Settings
 from engine.events import CandidateGrew, Event, WentOn
-from engine.generation.base import Generator, SampleRequest
+from engine.generation.base import Distinct, Generator, SampleRequest
 from engine.languages.base import Function, Language, Solution
 from engine.prompting import Prompt
 from engine.search import Decision, Repair, Sample
@@ -64,6 +65,8 @@ class Sampler:
         self._seed = seed
         self._emit = emit
         self.spent = {} if spent is None else spent  # tokens by candidate, whether or not it came to its end
+        self._key = secrets.token_hex(8)
+        self._ended: dict[int, int] = {}
         self._recent: deque[tuple[float, int]] = deque()
         self._reported = 0.0
 
@@ -81,6 +84,7 @@ class Sampler:
             top_p=_TOP_P,
             seed=(self._seed + number) % 2**31,
             max_tokens=min(self._settings.max_tokens, decision.tokens),
+            avoid_line_start=self._language.comment if decision.terse else "",
         )
         tokens = 0
         plan = ""
@@ -90,7 +94,8 @@ class Sampler:
         elif decision.variant != "plain":
             request = evolve(request, messages=self._prompt.asked(decision.variant))
         if isinstance(decision, Sample) and decision.variant == "plan":
-            planning = evolve(request, stop=("```",), max_tokens=min(PLAN_TOKENS, request.max_tokens // 2))
+            most = min(PLAN_TOKENS, request.max_tokens // 2)
+            planning = evolve(request, stop=("```",), max_tokens=most, avoid_line_start="")
             plan, tokens, _ = await self._stream(number, planning, None, 0)
             plan = f"{plan.rstrip()}\n\n"
         new_chars = self._prompt.new_chars(request.messages)
@@ -101,6 +106,8 @@ class Sampler:
             if most <= 0:
                 return Sampled(bodies, tokens, f"no tokens are left for {function.name}", new_chars)
             asked = evolve(request, prefill=prefill, max_tokens=most)
+            if decision.distinct and function is self._prompt.target.functions[-1]:  # equal beginnings may go on apart
+                asked = evolve(asked, distinct=Distinct(self._key, number, tuple(self._ended.items())))
             body, tokens, complete = await self._stream(number, asked, function, tokens)
             if not complete:
                 problem = f"{function.name} is not complete after {most} tokens"
@@ -112,7 +119,7 @@ class Sampler:
         self, number: int, request: SampleRequest, function: Function | None, tokens: int
     ) -> tuple[str, int, bool]:
         """Text (a body, for a function), tokens so far, and whether it came to its end."""
-        text = ""
+        text, begun = "", tokens
         async with aclosing(self._generator.sample(request)) as pieces:
             async for piece in pieces:
                 if piece.note:
@@ -123,6 +130,8 @@ class Sampler:
                 if function is None:
                     continue
                 body = self._language.complete_body(function.prefix, text, ended=piece.finish == "stop")
+                if body is not None or piece.finish == "length":
+                    self._ended[number] = tokens - begun + (piece.finish == "stop")  # what says so is a token, too
                 if body is not None:
                     return body, tokens, True
         return text, tokens, function is None

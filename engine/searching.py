@@ -21,7 +21,7 @@ from engine.search import Attempt, Decision, Policy, Repair, State, decide
 from engine.verification.base import Baseline, Judge, TestOutcome, TestResult, Verdict
 from engine.verification.gate import Gate, Refused
 
-WIDTH = 4  # candidates sampled at once
+WIDTH, WIDEST = 4, 16
 _LOOK_AGAIN = 0.5  # seconds after which the policy is asked again, though nothing has happened but time
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
@@ -47,6 +47,14 @@ class Models:
     sampler: Sampler
     larger: Callable[[], Awaitable[Sampler]] | None = None
     watt_hours: Callable[[], Awaitable[float]] = field(default=lambda: _no_energy())
+
+
+def width_after(failed: int) -> int:
+    """How many candidates to sample at once when so many have failed.
+
+    Side by side they cost less, but each comes later.  At first the next one may well pass; later there are many to go.
+    """
+    return max(WIDTH, min(WIDEST, failed // WIDTH * WIDTH))
 
 
 async def _no_energy() -> float:
@@ -111,11 +119,12 @@ class Searching:
         settings = self._settings
         functions = len(self.trial.target.functions)
         base = self._baseline.verdict
+        width = width_after(self._tried())
         return State(
             attempts=tuple(c.attempt for c in self.candidates),
             limit=settings.candidates,
-            width=WIDTH,
-            backlog=WIDTH + int(self.slots.total_tokens),
+            width=width,
+            backlog=width + int(self.slots.total_tokens),
             temperature=settings.temperature,
             tokens_each=settings.max_tokens * functions + PLAN_TOKENS,
             seconds=self._now(),

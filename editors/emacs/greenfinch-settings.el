@@ -65,7 +65,7 @@ How candidates are searched for."
   :type '(choice (const "greedy") (const "best-of-n") (const "plan+repair") (const "full"))
   :group 'greenfinch)
 
-(defcustom greenfinch-candidates 8
+(defcustom greenfinch-candidates 64
   "Setting candidates of the server.
 At most this many candidates are tried in one run."
   :type 'integer

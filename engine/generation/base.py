@@ -30,6 +30,21 @@ class Message:
 
 
 @frozen
+class Distinct:
+    """Samples that are not to repeat each other, where the backend can see to it.
+
+    Attributes:
+        key: what they have in common, besides their prompt.
+        number: of this one.
+        ended: the earlier ones that came to their end, each with its number of tokens.
+    """
+
+    key: str
+    number: int
+    ended: tuple[tuple[int, int], ...] = ()
+
+
+@frozen
 class SampleRequest:
     """What one candidate is sampled from.
 
@@ -40,6 +55,7 @@ class SampleRequest:
         seed: the same request with the same seed gives the same sample, as far as the backend can.
         max_tokens: at most this many are sampled.
         stop: strings that end the sample, and are not part of it.
+        avoid_line_start: no line of the sample begins with this, white space aside, where the backend can see to it.
     """
 
     messages: tuple[Message, ...]
@@ -50,6 +66,8 @@ class SampleRequest:
     seed: int = 0
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
+    avoid_line_start: str = ""
+    distinct: Distinct | None = None
 
 
 @frozen

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import Any
 
 import httpx
-from attrs import evolve
+from attrs import asdict, evolve
 
 from engine.config import Settings
 from engine.energy.base import Work
@@ -148,6 +148,10 @@ class OpenAIGenerator:
             body["min_p"] = request.min_p
         if self._own:
             body["stream_options"]["continuous_usage_stats"] = True
+            if request.avoid_line_start:
+                body["avoid_line_start"] = request.avoid_line_start
+            if request.distinct:
+                body["distinct"] = asdict(request.distinct)
         elif self._extras and request.prefill:  # vLLM's way of continuing a message
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         return body

@@ -231,12 +231,21 @@ def _begin(batcher: Batcher, backend: Backend, chat: ChatRequest, model: str) ->
             stop=chat.stop,
             sink=sink(index),
             logprobs=chat.logprobs,
+            avoid=chat.avoid_line_start,
+            at_line_start=_ends_line(chat.messages),
+            distinct=evolve(chat.distinct, number=chat.distinct.number + index) if chat.distinct else None,
         )
         for index in range(chat.choices)
     )
     for sample in samples:
         batcher.submit(sample)
     return _Answer(chat, samples, chunks, Envelope.new(model))
+
+
+def _ends_line(messages: tuple[tuple[str, str], ...]) -> bool:
+    """Whether the reply goes on at the start of a line."""
+    role, begun = messages[-1]
+    return role != "assistant" or not begun.rpartition("\n")[2].strip()
 
 
 async def _body(request: Request) -> object:

@@ -84,9 +84,8 @@ class Sampler:
         # 2**32 - 1 means "choose a seed" to llama.cpp, so it is never passed on.
         add(self._chain, llama_cpp.llama_sampler_init_dist(sampling.seed % 0xFFFFFFFF))
 
-    def sample(self, backend: Backend, index: int) -> int:
-        """Draw the token that follows the `index`-th entry of the batch decoded last."""
-        logits = backend.logits(index)
+    def sample(self, logits: NDArray[numpy.float32]) -> int:
+        """Draw a token by the logits of the vocabulary."""
         if self._chain is None:
             return int(logits.argmax())
         ids = likeliest(logits, self.TOP_K)
@@ -214,6 +213,7 @@ class Backend:
         self._vocab = llama_cpp.llama_model_get_vocab(self.model)
         self._vocabulary = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.special_tokens = self._find_special_tokens()
+        self._beginning: dict[str, NDArray[numpy.intp]] = {}
         bos = int(llama_cpp.llama_vocab_bos(self._vocab))
         self.bos = bos if llama_cpp.llama_vocab_get_add_bos(self._vocab) and bos >= 0 else None
 
@@ -238,6 +238,14 @@ class Backend:
             if length >= 0:
                 return buffer.raw[:length]
             size = -length
+
+    def tokens_beginning(self, text: str) -> NDArray[numpy.intp]:
+        """The tokens that stand for `text` and more, or begin so behind white space."""
+        if text not in self._beginning:
+            wanted = text.encode()
+            found = [t for t in range(self._vocabulary) if self.piece(t).lstrip().startswith(wanted)]
+            self._beginning[text] = numpy.array(found, numpy.intp)
+        return self._beginning[text]
 
     def ends_generation(self, token: int) -> bool:
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))

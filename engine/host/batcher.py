@@ -27,11 +27,14 @@ from collections.abc import Callable
 
 from attrs import define
 
+from engine.host.avoided import Avoided
 from engine.host.backend import Backend, BackendError, Sampler
+from engine.host.distinct import Trees
 from engine.host.governor import ThreadGovernor
 from engine.host.kv import KVCache, Sequence, common_prefix
 from engine.host.loading import FAILED
 from engine.host.others import OthersLoad
+from engine.host.padding import Padding
 from engine.host.run import Run
 from engine.host.samples import Chunk, Sample, Stats
 from engine.host.text import TextStream
@@ -41,7 +44,8 @@ log = logging.getLogger("greenfinch.host")
 
 MAX_RUNNING = 32  # samples in one step
 MAX_KEPT = 16  # prompts kept for later
-SEQUENCES = MAX_RUNNING + 2 * MAX_KEPT  # prompts in evaluation need ids, too
+PADDING = MAX_RUNNING + 2 * MAX_KEPT  # the id of what only fills up a step; prompts in evaluation need ids, too
+SEQUENCES = PADDING + 1
 WORTH_WAITING = 64  # tokens: a prompt that will share more than this with one being evaluated waits for it
 
 
@@ -102,6 +106,8 @@ class Batcher:
         self._closing = False
         self._totals = _Totals()
         self._others = OthersLoad()
+        self._trees = Trees()
+        self._padding = Padding()
         self._backend: Backend | None = None
         self._cache: KVCache | None = None
         self._idle_since: float | None = None
@@ -176,7 +182,7 @@ class Batcher:
     def _main(self) -> None:
         try:
             backend = self._load()
-            cache = KVCache(backend, capacity=backend.context_tokens, sequences=SEQUENCES, kept=MAX_KEPT)
+            cache = KVCache(backend, capacity=backend.context_tokens, sequences=PADDING, kept=MAX_KEPT)
             governor = ThreadGovernor(backend.threads, usable_cores(), steady=self._steady)
         except BackendError as error:
             self.error, self.error_code = str(error), error.code
@@ -316,13 +322,21 @@ class Batcher:
 
         begun = time.monotonic()
         backend.set_threads(governor.threads(len(batch), self._others.cores()))
+        tokens = len(batch)
+        padded = not parts and self._is_padded(backend, cache)
+        if padded:
+            batch.add(self._runs[0].token, 0, PADDING, logits=False)
         backend.decode()
         ended = time.monotonic()
+        if padded:
+            backend.remove(PADDING)
+        if not parts:
+            self._padding.learn(len(batch), backend.threads, ended - begun)
         governor.learn(len(batch), ended - begun)
         self._totals.steps += 1
         self._totals.step_seconds = ended - begun
         self._totals.decode_seconds += ended - begun
-        self._totals.prompt_seconds += (ended - begun) * (1 - len(self._runs) / len(batch))
+        self._totals.prompt_seconds += (ended - begun) * (1 - len(self._runs) / tokens)
 
         runs = list(self._runs)
         for run in runs:
@@ -336,16 +350,25 @@ class Batcher:
                     if prompt.waiters[0].only_reads:
                         self._outbox.append((prompt.waiters[0], Chunk(finish="length")))
                     else:
-                        runs.append(self._begin(cache, prompt, prompt.waiters[0], index))
+                        runs.append(self._begin(backend, cache, prompt, prompt.waiters[0], index))
                     del prompt.waiters[0]
                 self._prompts.remove(prompt)
                 cache.keep(prompt.sequence)
         for run in runs:
             self._draw(backend, cache, run)
 
-    def _begin(self, cache: KVCache, prompt: _Prompt, sample: Sample, index: int) -> Run:
+    def _is_padded(self, backend: Backend, cache: KVCache) -> bool:
+        if backend.device != "CPU" or cache.used == cache.capacity:
+            return False
+        return self._padding.size(len(backend.batch), backend.threads) > len(backend.batch)
+
+    def _begin(self, backend: Backend, cache: KVCache, prompt: _Prompt, sample: Sample, index: int) -> Run:
         sequence = cache.fork(prompt.sequence, len(prompt.tokens))
-        run = Run(sample, sequence, Sampler(sample.sampling), TextStream(sample.stop), index=index)
+        distinct = sample.distinct
+        own = self._trees.sampler(distinct, sample.prompt, sample.sampling) if distinct else Sampler(sample.sampling)
+        run = Run(sample, sequence, own, TextStream(sample.stop), index=index)
+        if sample.avoid:
+            run.avoided = Avoided(backend.tokens_beginning(sample.avoid), at_start=sample.at_line_start)
         self._runs.append(run)
         return run
 

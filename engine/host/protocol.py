@@ -10,11 +10,14 @@ from typing import Any
 from attrs import frozen
 
 from engine.host.backend import Sampling
+from engine.host.distinct import Distinct
 from engine.host.samples import TokenLogprob
 
 MOST_CHOICES = 32
 MOST_STOPS = 16
 MOST_LOGPROBS = 20
+LONGEST_LINE_START = 8
+LONGEST_KEY = 128
 _ROLES = ("system", "user", "assistant")
 
 
@@ -40,6 +43,8 @@ class ChatRequest:
         max_tokens: None: as many as the context leaves. 0: none; the prompt is read for requests to come, while the
             host has nothing else to do.
         logprobs: how many likeliest tokens to tell with each token's own log probability; None: none, nor its own.
+        avoid_line_start: no line of the reply begins with this, white space aside; this host's own addition.
+        distinct: which other samples it must not repeat; this host's own addition.
     """
 
     messages: tuple[tuple[str, str], ...]
@@ -48,6 +53,8 @@ class ChatRequest:
     max_tokens: int | None
     stop: tuple[str, ...]
     logprobs: int | None
+    avoid_line_start: str
+    distinct: Distinct | None
     stream: bool
     include_usage: bool
     continuous_usage: bool
@@ -83,6 +90,8 @@ def parse_request(body: object) -> ChatRequest:
         max_tokens=_integer(body, limit, None, 0, 2**31 - 1),
         stop=_stop(body.get("stop")),
         logprobs=_logprobs(body),
+        avoid_line_start=_line_start(body),
+        distinct=_distinct(body.get("distinct")),
         stream=_flag(body, "stream"),
         include_usage=_flag(options, "include_usage"),
         continuous_usage=_flag(options, "continuous_usage_stats"),
@@ -115,6 +124,30 @@ def _stop(value: object) -> tuple[str, ...]:
     if not isinstance(stops, list) or len(stops) > MOST_STOPS or not all(isinstance(s, str) and s for s in stops):
         raise ProtocolError(f"stop must be a text or a list of up to {MOST_STOPS} texts.", param="stop")
     return tuple(stops)
+
+
+def _distinct(value: object) -> Distinct | None:
+    """`{"key": text, "number": n, "ended": [[number, tokens], ...]}`; see `distinct.Distinct`."""
+    if value is None:
+        return None
+    match value:
+        case {"key": str(key), "number": int(number), "ended": list(ended)} if 0 < len(key) <= LONGEST_KEY:
+            if all(isinstance(each, list) and [type(part) for part in each] == [int, int] for each in ended):
+                return Distinct(key, number, {each[0]: each[1] for each in ended})
+    raise ProtocolError(
+        f"distinct needs a key of up to {LONGEST_KEY} characters, a number, and a list of [number, tokens] that ended.",
+        param="distinct",
+    )
+
+
+def _line_start(body: Mapping[str, Any]) -> str:
+    value = body.get("avoid_line_start") or ""
+    if not isinstance(value, str) or len(value) > LONGEST_LINE_START or value != value.strip():
+        raise ProtocolError(
+            f"avoid_line_start must be a text of up to {LONGEST_LINE_START} characters, without white space around it.",
+            param="avoid_line_start",
+        )
+    return value
 
 
 def _logprobs(body: Mapping[str, Any]) -> int | None:

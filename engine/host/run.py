@@ -6,7 +6,9 @@ from typing import Literal
 
 from attrs import define, field
 
+from engine.host.avoided import Avoided
 from engine.host.backend import Backend, Sampler
+from engine.host.distinct import DistinctSampler
 from engine.host.kv import Sequence
 from engine.host.samples import Chunk, Sample, TokenLogprob
 from engine.host.text import TextStream
@@ -18,8 +20,9 @@ class Run:
 
     sample: Sample
     sequence: Sequence
-    sampler: Sampler
+    sampler: Sampler | DistinctSampler
     text: TextStream
+    avoided: Avoided | None = None
     count: int = 0
     token: int = -1
     index: int = -1
@@ -27,14 +30,18 @@ class Run:
 
     def draw(self, backend: Backend) -> Chunk | None:
         """Draw the next token from the batch decoded last: what it brings, if anything; with `finish` if it ends."""
-        token = self.sampler.sample(backend, self.index)
+        logits = backend.logits(self.index)
+        token = self.sampler.sample(self.avoided.without(logits) if self.avoided else logits)
         if backend.ends_generation(token):
             return self._chunk(self.text.finish(), "stop")
         self.token = token
         self.count += 1
         if self.sample.logprobs is not None:
             self._logprobs.append(_logprob(backend, self.index, token, self.sample.logprobs))
-        text = self.text.feed(backend.piece(token))
+        data = backend.piece(token)
+        if self.avoided:
+            self.avoided.feed(data)
+        text = self.text.feed(data)
         if self.text.stopped:
             return self._chunk(text, "stop")
         if self.count >= self.sample.max_tokens:

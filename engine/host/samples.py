@@ -8,6 +8,7 @@ from typing import Literal
 from attrs import define, frozen
 
 from engine.host.backend import Sampling
+from engine.host.distinct import Distinct
 
 
 @frozen
@@ -49,6 +50,9 @@ class Sample:
         max_tokens: 0: only the prompt is to be read; see `only_reads`.
         sink: called on the event loop.
         logprobs: how many likeliest tokens to tell with each token's own; None: none, nor its own.
+        avoid: no line of it begins with this, white space aside; empty: lines begin as they like.
+        at_line_start: whether the prompt ends at the start of a line.
+        distinct: which others it must not repeat; None: it is drawn as if there were none.
         cached_tokens: of the prompt; known with the first chunk.
     """
 
@@ -58,6 +62,9 @@ class Sample:
     stop: tuple[str, ...]
     sink: Callable[[Chunk], None]
     logprobs: int | None = None
+    avoid: str = ""
+    at_line_start: bool = False
+    distinct: Distinct | None = None
     cached_tokens: int = 0
     cancelled: bool = False
 

@@ -166,6 +166,8 @@ class Language(Protocol):
     """One programming language.  Implementations keep no state between calls and never run the user's code."""
 
     name: str
+    comment: str
+    """What begins a comment that goes to the end of its line."""
 
     def handles(self, path: Path) -> bool:
         """Whether files of this name are of this language."""

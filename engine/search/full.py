@@ -9,9 +9,9 @@ that came to nothing counts against it.  After a first pass it looks for a few m
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
@@ -34,6 +34,8 @@ class Full:
         plain: as a share of the limit, samples of the usual prompt before anything but a mendable failure is tried.
         window: if of the last so many samples all but one repeat others, sampling alone brings nothing new.
         repairs, mend, variants: whether there are repairs; whether mendable failures go first; other prompts.
+        terse: candidates have no comments, which are a third of their tokens, and no test asks for.
+        distinct: none that the model has given before.
         strength: how much a parent's share of passed tests counts, in tries (REx calls it C).
         passers: after a pass, so many different ones are wanted for a choice, if tests are few.
         few: a judge of more tests than this needs no choice; one of half as many wants all `passers`.
@@ -48,6 +50,8 @@ class Full:
     repairs: bool = True
     mend: bool = True
     variants: bool = True
+    terse: bool = True
+    distinct: bool = True
     strength: float = 10.0
     passers: int = 3
     few: int = 10
@@ -68,7 +72,7 @@ class Full:
         if self._saturated(state) and not state.running:
             return Step(over=True)
         missing = wanted - len(state.passed) - state.running
-        return Step((Sample(state.temperature),) * max(0, missing))
+        return Step(self._in_its_manner((Sample(state.temperature),) * max(0, missing)))
 
     def _passers_wanted(self, state: State) -> int:
         tests = len(state.passed[0].vector)
@@ -79,6 +83,12 @@ class Full:
     # -- before
 
     def wanted(self, state: State) -> tuple[Decision, ...]:
+        return self._in_its_manner(self._wanted(state))
+
+    def _in_its_manner(self, decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+        return tuple(evolve(decision, terse=self.terse, distinct=self.distinct) for decision in decisions)
+
+    def _wanted(self, state: State) -> Sequence[Decision]:
         if not state.sampled:
             return self._first(state)
         if self.alone and any(a.status == "sampling" for a in state.sampled if _is_first(a)):
@@ -89,7 +99,7 @@ class Full:
             if decision is None:
                 break
             chosen.append(decision)
-        return tuple(chosen)
+        return chosen
 
     def _first(self, state: State) -> tuple[Decision, ...]:
         own = [a for a in state.attempts if a.decision is None and a.status == "failed"]

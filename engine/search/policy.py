@@ -98,14 +98,20 @@ class Everything:
     Attributes:
         plain: samples besides the greedy candidate; variants: samples of each variant of the prompt.
         parents: so many of the most different failed candidates are repaired; repairs: of each.
+        terse, distinct: see `Sample`.
     """
 
     plain: int = 12
     variants: int = 2
     parents: int = 3
     repairs: int = 2
+    terse: bool = True
+    distinct: bool = True
 
     def wanted(self, state: State) -> tuple[Decision, ...]:
+        return tuple(evolve(decision, terse=self.terse, distinct=self.distinct) for decision in self._wanted(state))
+
+    def _wanted(self, state: State) -> tuple[Decision, ...]:
         all_ = [Sample(0.0), *[Sample(state.temperature)] * self.plain]
         all_ += [Sample(state.temperature, variant) for variant in VARIANTS for _ in range(self.variants)]
         started = len(state.sampled)

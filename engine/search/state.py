@@ -21,12 +21,16 @@ class Sample:
 
     Attributes:
         larger: of the larger model.
+        terse: without comments.
+        distinct: none that the same model gave to the same question before.
         tokens: at most so many are sampled for it.
     """
 
     temperature: float
     variant: Variant = "plain"
     larger: bool = False
+    terse: bool = False
+    distinct: bool = False
     tokens: int = 512
 
 
@@ -37,6 +41,8 @@ class Repair:
     parent: int
     temperature: float
     larger: bool = False
+    terse: bool = False
+    distinct: bool = False
     tokens: int = 512
 
 

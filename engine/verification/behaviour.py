@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from attrs import field, frozen
 
 from engine.errors import SandboxError
 from engine.languages.base import Language, Target
+from engine.machine.cpus import usable_cores
+from engine.tasks import all_of
 from engine.verification.agent.examine import outcome
 from engine.verification.base import Judge
 from engine.verification.inputs import near
@@ -91,12 +94,16 @@ async def compare(
             return Behaviours("its calls cannot be recorded")
         own = list(split.recorded[:RECORDED])
         inputs = [*own, *near(own, MUTATED)]
-        answers = {}
-        for number, source in sources.items():
-            answers[number] = await verifier.ask(judge, source, target=path, loading=split.loading, inputs=inputs,
-                                                 seconds=_SECONDS)  # fmt: skip
-        again = await verifier.ask(judge, sources[first], target=path, loading=split.loading,
-                                   inputs=inputs[::-1], seconds=_SECONDS)  # fmt: skip
+        ask = partial(verifier.ask, judge, target=path, loading=split.loading, seconds=_SECONDS)
+        told = await all_of(
+            [
+                *(partial(ask, source, inputs=inputs) for source in sources.values()),
+                partial(ask, sources[first], inputs=inputs[::-1]),
+            ],
+            most=max(1, usable_cores()),
+        )
+        *each, again = told
+        answers = dict(zip(sources, each, strict=True))
     except SandboxError as error:
         return Behaviours(f"it cannot be asked: {error.what}")
     return _kept(str(split.loading["args"][0]), inputs, answers, answers[first], again[::-1], len(own))

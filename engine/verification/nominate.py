@@ -24,7 +24,8 @@ DEFAULT_PATTERNS = ("test_*.py", "*_test.py", "tests.py")
 CONFIG_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 SKIPPED = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages", "venv", "env"})
 MOST_ENTRIES = 50_000  # of folders walked; beyond it nomination goes by what was seen
-LARGEST = 1 << 20  # bytes of a test file that is read
+LARGEST = 1 << 20  # bytes of a file that is read
+LARGEST_TESTS = 16 << 20  # and of one of tests, which may be full of data
 MOST_FILES = 30  # nominated otherwise than by name
 IMPORT_ROUNDS = 4  # a test imports a, which imports b, ...
 
@@ -35,17 +36,20 @@ class Nomination:
     files: nominated, in the order of their paths.
     why: `name` (they mention the target), `call` (what they mention leads to it), `module` (they import its module),
         `imports` (what they import does), `text` (a document with examples), or empty.
-    looked_in: how many test files were read, and patterns, for the text of an error.
+    seen, unread: test files there are, and those of them that are too large to be read.
     """
 
     files: tuple[Path, ...]
     why: str
     seen: int
     patterns: tuple[str, ...] = field(default=DEFAULT_PATTERNS)
+    unread: int = 0
 
     @property
     def looked_in(self) -> str:
-        return f"{self.seen} test file{'' if self.seen == 1 else 's'} ({', '.join(self.patterns)})"
+        """How many test files were read, and patterns, for the text of an error."""
+        told = f"{self.seen} test file{'' if self.seen == 1 else 's'} ({', '.join(self.patterns)})"
+        return f"{told}, {self.unread} of them not read: larger than {LARGEST_TESTS >> 20} MiB" if self.unread else told
 
 
 def nominate(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> tuple[Path, ...]:
@@ -59,7 +63,7 @@ def nomination(root: Path, buffers: Mapping[Path, str], target: Path, names: Ite
         return found
     patterns, folders = _configured(root, buffers)
     seen = [path for path in _test_files(root, buffers, patterns, folders) if path != target]
-    return Nomination((), "", len(seen), patterns)
+    return Nomination((), "", len(seen), patterns, sum(_is_too_large(path) for path in seen if path not in buffers))
 
 
 def nominations(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> Iterator[Nomination]:
@@ -73,7 +77,8 @@ def nominations(root: Path, buffers: Mapping[Path, str], target: Path, names: It
     """
     patterns, folders = _configured(root, buffers)
     files = [path for path in _test_files(root, buffers, patterns, folders) if path != target]
-    texts = {path: buffers[path] if path in buffers else _read(path) for path in files}
+    texts = {path: buffers[path] if path in buffers else _read(path, LARGEST_TESTS) for path in files}
+    unread = sum(_is_too_large(path) for path in files if path not in buffers)
     told: set[Path] = set()
 
     def nominated(found: Iterable[Path], why: str) -> Iterator[Nomination]:
@@ -81,7 +86,7 @@ def nominations(root: Path, buffers: Mapping[Path, str], target: Path, names: It
         new = new if why == "name" else new[:MOST_FILES]
         told.update(new)
         if new:
-            yield Nomination(new, why, len(files), patterns)
+            yield Nomination(new, why, len(files), patterns, unread)
 
     helpers = _helpers(root, buffers, files)
     for group in _needles(names):
@@ -249,16 +254,25 @@ def _read_once(path: Path) -> str:
 _texts: dict[Path, tuple[int, int, str]] = {}
 
 
-def _read(path: Path) -> str:
-    """The file's text, remembered by its time and size; empty if there is none that can be read."""
+def _is_too_large(path: Path) -> bool:
+    try:
+        return path.stat().st_size > LARGEST_TESTS
+    except OSError:
+        return False
+
+
+def _read(path: Path, largest: int = LARGEST) -> str:
+    """The file's text, remembered by its time and size, unless that is large; empty if there is none to be read."""
     try:
         found = path.stat()
         known = _texts.get(path)
         if known and known[:2] == (found.st_mtime_ns, found.st_size):
             return known[2]
-        text = path.read_text("utf-8", "replace") if found.st_size <= LARGEST else ""
+        text = path.read_text("utf-8", "replace") if found.st_size <= largest else ""
     except OSError:
         return ""
+    if len(text) > LARGEST:
+        return text
     if len(_texts) > 5_000:
         _texts.clear()
     _texts[path] = (found.st_mtime_ns, found.st_size, text)

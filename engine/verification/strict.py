@@ -107,11 +107,14 @@ class Case:
 
     async def decide(self) -> Strict:
         """Decide.  Raises: SandboxError: a cell could not be set up."""
-        split, fresh = await both(self._split, self._fresh)
-        runs = [fresh, *([split.verdict] if split else [])]
+        split, fresh_runs = await both(self._split, self._fresh_twice)
+        fresh = fresh_runs[-1]
+        runs = [*fresh_runs, *([split.verdict] if split else [])]
         decided_by: DecidedBy = "trusting your command" if self.judge.framework == "command" else "tests"
         undecided: tuple[str, ...] = ()
-        reason = fresh.reason
+        reason = (
+            f"it does not pass every time: {fresh.reason}" if len(fresh_runs) > 1 and fresh.reason else fresh.reason
+        )
         unsteady = split is not None and split.unsteady > 0
         if not reason and split is not None and split.verdict.passed and split.applies:
             decided_by = "split"
@@ -128,7 +131,7 @@ class Case:
             runs += [twin] if twin else []
             decided_by = "twin" if twin else decided_by
         wavers = len(_WAVERS.findall(self.after)) > len(_WAVERS.findall(self.before))
-        for _ in range((MORE_FRESH_RUNS if unsteady or wavers else FRESH_RUNS) - 1):
+        for _ in range(MORE_FRESH_RUNS - FRESH_RUNS if unsteady or wavers else 0):
             if reason:
                 break
             fresh = await self._fresh()
@@ -152,6 +155,13 @@ class Case:
         return await self.verifier.run(
             self.judge, texts, time_limit=self.time_limit, fresh=True, decoys=True, audit=not asked_for
         )
+
+    async def _fresh_twice(self) -> list[Verdict]:
+        """Beside the split run, which needs little more than one core; the second only if the first passes."""
+        runs = [await self._fresh()]
+        while len(runs) < FRESH_RUNS and not runs[-1].reason:
+            runs.append(await self._fresh())
+        return runs
 
     async def _split(self, *, twice: bool = False) -> Split | None:
         caller = self.language.caller(self.before, self.target)

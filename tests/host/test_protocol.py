@@ -32,6 +32,11 @@ HELLO = [{"role": "user", "content": "Hello"}]
         ({"messages": HELLO, "logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"messages": HELLO, "top_logprobs": 2}, "top_logprobs"),
         ({"messages": HELLO, "tools": [{"type": "function"}]}, "tools"),
+        ({"messages": HELLO, "avoid_line_start": " #"}, "avoid_line_start"),
+        ({"messages": HELLO, "avoid_line_start": "#" * 9}, "avoid_line_start"),
+        ({"messages": HELLO, "distinct": "all"}, "distinct"),
+        ({"messages": HELLO, "distinct": {"key": "k", "number": 1}}, "distinct"),
+        ({"messages": HELLO, "distinct": {"key": "k", "number": 1, "ended": [[1, "2"]]}}, "distinct"),
     ],
 )
 def test_a_bad_request_gets_an_error_object_that_names_the_parameter(

@@ -43,6 +43,37 @@ def test_a_begun_reply_is_continued_and_not_repeated(host: HostProcess) -> None:
     compile(BEGUN.removeprefix("```python\n") + text(answer), "continued", "exec")
 
 
+def test_no_line_begins_with_what_is_to_be_avoided(host: HostProcess) -> None:
+    """Asked for comments, the model begins with one; kept from it, it goes on with code."""
+    asked = f"{FIBONACCI}  Explain each line in a comment above it."
+    options = {"prefill": BEGUN, "temperature": 0, "max_tokens": 64, "stop": ["```"]}
+    free = text(host.ask(asked, **options))
+    assert any(line.strip().startswith("#") for line in free.splitlines())
+    kept = text(host.ask(asked, **options, avoid_line_start="#"))
+    assert not any(line.strip().startswith("#") for line in kept.splitlines())
+    assert "return" in kept
+
+
+def test_distinct_samples_do_not_repeat_each_other(host: HostProcess) -> None:
+    """The model has little choice here, so as a rule it says the same again and again."""
+    question = "Is the sky blue?  Answer with yes or no, in lower case and without a full stop."
+
+    def ask(number: int, ended: list[list[int]] | None) -> tuple[str, int]:
+        distinct = {} if ended is None else {"distinct": {"key": "sky", "number": number, "ended": ended}}
+        answer = host.ask(question, temperature=0.7, seed=number, max_tokens=2, **distinct)
+        return text(answer), answer["usage"]["completion_tokens"]
+
+    free = [ask(number, None)[0] for number in range(8)]
+    assert len(set(free)) < 8
+    found: list[str] = []
+    ended: list[list[int]] = []
+    for number in range(8):
+        answer, tokens = ask(number, ended)
+        found.append(answer)
+        ended.append([number, tokens])
+    assert len(set(found)) == 8
+
+
 def test_a_stop_string_ends_the_sample_and_is_not_part_of_it(host: HostProcess) -> None:
     answer = host.ask(FIBONACCI, prefill=BEGUN, temperature=0, max_tokens=64, stop=["return"])
     assert answer["choices"][0]["finish_reason"] == "stop"

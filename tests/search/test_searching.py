@@ -10,7 +10,7 @@ from engine.events import CandidateRejected, CandidateStarted, CandidateTested
 from engine.generation.base import Message
 from engine.generation.scripted import Reply, ScriptedGenerator
 from engine.machine.cpus import usable_cores, workers_for_tests
-from engine.searching import WIDTH
+from engine.searching import WIDTH, width_after
 from engine.session import Engine
 
 pytestmark = pytest.mark.anyio
@@ -70,6 +70,34 @@ async def test_a_budget_of_watt_hours_is_kept(workspace):
     assert not outcome.passed
     assert outcome.candidates == 0
     assert outcome.reason.startswith("the budget of 1e-09 Wh is used up (")
+
+
+async def test_full_asks_for_candidates_without_comments_none_of_them_twice(workspace):
+    """The backend is told which of the earlier ones came to their end, and after how many tokens."""
+    model = Listening(BAD, TITLE, SPACES, GOOD)
+    settings = Settings().updated({"python": sys.executable}, source="test")
+    *_, outcome = events = await run(Engine(settings, generator=model), workspace.request())
+    assert outcome.passed
+    requests = [request for request in model.requests if request.messages == model.requests[0].messages]
+    assert {request.avoid_line_start for request in requests} == {"#"}
+    assert len({request.distinct.key for request in requests}) == 1
+    numbers = [request.distinct.number for request in requests]
+    assert numbers == sorted(set(numbers))
+    first = next(e for e in events if isinstance(e, CandidateTested))
+    assert dict(requests[1].distinct.ended) == {1: first.tokens + 1}  # the end that the model itself put there, too
+
+
+async def test_the_published_strategies_sample_as_the_model_does(workspace):
+    model = Listening(BAD, GOOD)
+    settings = Settings().updated({"python": sys.executable, "strategy": "best-of-n"}, source="test")
+    *_, outcome = await run(Engine(settings, generator=model), workspace.request())
+    assert outcome.passed
+    assert {(request.avoid_line_start, request.distinct) for request in model.requests} == {("", None)}
+
+
+@pytest.mark.parametrize(("failed", "width"), [(0, 4), (7, 4), (8, 8), (13, 12), (100, 16)])
+def test_the_more_have_failed_the_more_are_sampled_at_once(failed, width):
+    assert width_after(failed) == width
 
 
 @pytest.mark.slow

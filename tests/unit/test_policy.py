@@ -176,13 +176,26 @@ def failed(number, *vector, parent=None, **more):
 
 
 def start(policy, given):
-    return decide(POLICIES[policy] if isinstance(policy, str) else policy, given).start
+    """What it starts, whatever the manner."""
+    decisions = decide(POLICIES[policy] if isinstance(policy, str) else policy, given).start
+    return tuple(evolve(decision, terse=False, distinct=False) for decision in decisions)
 
 
 def test_every_strategy_but_plan_and_repair_starts_with_the_greedy_candidate():
     for name in ("greedy", "best-of-n", "full"):
         assert start(name, state())[0] == Sample(0.0)
     assert start("plan+repair", state()) == (Sample(0.8, "plan"),) * 3
+
+
+def test_whatever_full_starts_is_without_comments_and_new_unless_that_is_switched_off():
+    passed = Attempt(2, "passed", Sample(0.8), (True,) * 3, ended=2.0)
+    for given in (state(), state(failed(1, 0, 0, failed_fast=True)), state(failed(1, 0), passed, seconds=2.0)):
+        for manner in ((True, True), (False, True), (True, False)):
+            decisions = decide(Full(terse=manner[0], distinct=manner[1]), given).start
+            assert decisions
+            assert {(decision.terse, decision.distinct) for decision in decisions} == {manner}
+    for name in ("greedy", "best-of-n", "plan+repair"):
+        assert {(d.terse, d.distinct) for d in decide(POLICIES[name], state()).start} == {(False, False)}
 
 
 def test_full_samples_the_greedy_candidate_alone_and_its_siblings_while_that_is_tested():

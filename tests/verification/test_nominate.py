@@ -198,3 +198,15 @@ def test_five_thousand_files_are_followed_within_seconds_and_answered_at_once_wh
     through_all = time.perf_counter() - started
     print(f"first {first:.2f} s, again {again:.2f} s, through all files {through_all:.2f} s")
     assert first < 2.0 and again < 0.5 and through_all < 5.0  # a quarter of that on a quiet machine
+
+
+def test_a_test_file_full_of_data_is_read_and_one_that_is_too_large_is_told_of(project):
+    data = "ROWS = [\n" + "    'row of data',\n" * 200_000 + "]\n"  # 4 MB
+    work = project({"lib.py": "def slug(): ...", "test_data.py": f"{data}\nfrom lib import slug"})
+    found = nomination(work.root, {}, work.root / "lib.py", ["slug"])
+    assert names(work, found) == ["test_data.py"]
+    with (work.root / "test_data.py").open("a") as file:
+        file.write(data * 4)
+    found = nomination(work.root, {}, work.root / "lib.py", ["slug"])
+    assert found.files == ()
+    assert found.looked_in.endswith("1 of them not read: larger than 16 MiB")

@@ -30,6 +30,7 @@ class Python:
     """Implements `engine.languages.base.Language` with tree-sitter, so that a half-typed file is no obstacle."""
 
     name = "python"
+    comment = "#"
 
     def handles(self, path: Path) -> bool:
         return path.suffix in {".py", ".pyw"}

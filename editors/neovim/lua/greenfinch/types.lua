@@ -26,7 +26,7 @@
 ---Default: `full`.
 ---@field strategy? 'greedy'|'best-of-n'|'plan+repair'|'full'
 ---At most this many candidates are tried in one run.
----Default: `8`.
+---Default: `64`.
 ---@field candidates? integer
 ---A run ends after this many seconds without a winner.
 ---Default: `120.0`.
