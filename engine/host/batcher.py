@@ -31,10 +31,11 @@ from engine.host.avoided import Avoided
 from engine.host.backend import Backend, BackendError, Sampler
 from engine.host.distinct import Trees
 from engine.host.governor import ThreadGovernor
-from engine.host.kv import KVCache, Sequence, common_prefix
+from engine.host.kv import KVCache
 from engine.host.loading import FAILED
 from engine.host.others import OthersLoad
 from engine.host.padding import Padding
+from engine.host.reading import Prompt, Reading
 from engine.host.run import Run
 from engine.host.samples import Chunk, Sample, Stats
 from engine.host.text import TextStream
@@ -46,21 +47,6 @@ MAX_RUNNING = 32  # samples in one step
 MAX_KEPT = 16  # prompts kept for later
 PADDING = MAX_RUNNING + 2 * MAX_KEPT  # the id of what only fills up a step; prompts in evaluation need ids, too
 SEQUENCES = PADDING + 1
-WORTH_WAITING = 64  # tokens: a prompt that will share more than this with one being evaluated waits for it
-
-
-@define(eq=False)
-class _Prompt:
-    """A prompt being evaluated, and those who wait for it."""
-
-    tokens: list[int]
-    sequence: Sequence
-    waiters: list[Sample]
-
-    @property
-    def can_wait(self) -> bool:
-        """Whether nobody needs it yet."""
-        return all(sample.only_reads for sample in self.waiters)
 
 
 @define(eq=False)
@@ -100,7 +86,7 @@ class Batcher:
         self._thread = threading.Thread(target=self._main, name="decode", daemon=True)
         self._wake = threading.Condition()
         self._queue: list[Sample] = []
-        self._prompts: list[_Prompt] = []
+        self._reading = Reading()
         self._runs: list[Run] = []
         self._outbox: list[tuple[Sample, Chunk]] = []
         self._closing = False
@@ -143,7 +129,7 @@ class Batcher:
             return Stats("failed")
         if self._backend is None or self._cache is None:
             return Stats("loading")
-        waiting = len(self._queue) + sum(len(prompt.waiters) for prompt in self._prompts)
+        waiting = len(self._queue) + self._reading.waiting
         totals, began = self._totals, self._step_began
         return Stats(
             "ready",
@@ -205,7 +191,7 @@ class Batcher:
         while True:
             with self._wake:
                 self._queue = [sample for sample in self._queue if not sample.cancelled]
-                if not (self._queue or self._prompts or self._runs):
+                if not (self._queue or self._reading.prompts or self._runs):
                     if self._idle_since is None:
                         self._idle_since = time.monotonic()
                     if not self._closing:
@@ -216,7 +202,7 @@ class Batcher:
             try:
                 self._forget_cancelled(cache)
                 self._admit(cache)
-                if self._prompts or self._runs:
+                if self._reading.prompts or self._runs:
                     self._step_began = time.monotonic()
                     self._step(backend, cache, governor)
             except BackendError as error:
@@ -237,88 +223,31 @@ class Batcher:
     def _forget_cancelled(self, cache: KVCache) -> None:
         for run in [run for run in self._runs if run.sample.cancelled]:
             self._end(cache, run)
-        for prompt in list(self._prompts):
-            prompt.waiters = [sample for sample in prompt.waiters if not sample.cancelled]
-            if not prompt.waiters:
-                self._prompts.remove(prompt)
-                cache.keep(prompt.sequence)  # what has been read so far may serve another time
-
-    def _make_way(self, cache: KVCache) -> None:
-        """Put prompts that can wait back into the queue if anything else waits there, but for what it waits for."""
-        needed = [sample.prompt for sample in list(self._queue) if not sample.only_reads]
-        for prompt in [p for p in self._prompts if needed and p.can_wait and p.tokens not in needed]:
-            self._prompts.remove(prompt)
-            cache.keep(prompt.sequence)  # what has been read so far serves those that begin alike
-            with self._wake:
-                self._queue += prompt.waiters
+        self._reading.forget_cancelled(cache)
 
     def _admit(self, cache: KVCache) -> None:
         """Take from the queue what fits now; the first that does not fit holds up those behind it."""
-        self._make_way(cache)
+        put_back = self._reading.make_way(list(self._queue), cache)
+        with self._wake:
+            self._queue += put_back
         for sample in sorted(self._queue, key=lambda sample: sample.only_reads):
-            if sample.only_reads and (self._runs or not all(prompt.can_wait for prompt in self._prompts)):
+            if sample.only_reads and (self._runs or not self._reading.can_wait):
                 return
-            joined = next((p for p in self._prompts if p.tokens == sample.prompt), None)
-            source, shared = None, 0
-            if not joined:
-                source, shared = cache.longest_prefix(sample.prompt, [p.sequence for p in self._prompts])
-                shared = min(shared, len(sample.prompt) - 1)  # the last token is evaluated for its logits
-                soon = max((common_prefix(p.tokens, sample.prompt) for p in self._prompts), default=0)
-                if soon > shared + WORTH_WAITING:
-                    continue
-            need = sample.max_tokens + (0 if joined else len(sample.prompt) - shared)
-            waiting = sum(len(prompt.waiters) for prompt in self._prompts)
-            ids = waiting + 1 + (0 if joined else 1)
-            if len(self._runs) + waiting >= MAX_RUNNING:
+            promised = sum(run.sample.max_tokens - run.count for run in self._runs)
+            admission = self._reading.admit(sample, cache, promised=promised, running=len(self._runs), most=MAX_RUNNING)
+            if admission == "full":
                 return
-            if not cache.make_room(self._promised() + need, ids, spare=source):
-                if self._runs or self._prompts:
-                    return
-                # Alone, and yet no room: the kept prompt that it would share takes the cells that it needs.
-                source, shared = None, 0
-                cache.make_room(len(sample.prompt) + sample.max_tokens, ids, spare=None)
-            if joined:
-                sample.cached_tokens = len(sample.prompt)
-                joined.waiters.append(sample)
-            else:
-                sample.cached_tokens = shared
-                if source is not None and cache.is_kept(source) and source.tokens == sample.prompt:
-                    cache.reopen(source)
-                    sequence = source
-                else:
-                    sequence = cache.fork(source, shared)
-                self._prompts.append(_Prompt(sample.prompt, sequence, [sample]))
-            self._totals.cached += sample.cached_tokens
-            with self._wake:
-                self._queue.remove(sample)
-
-    def _promised(self) -> int:
-        """Cells that admitted samples may still need."""
-        return sum(run.sample.max_tokens - run.count for run in self._runs) + sum(
-            len(prompt.tokens) - len(prompt.sequence.tokens) + sum(waiter.max_tokens for waiter in prompt.waiters)
-            for prompt in self._prompts
-        )
+            if admission == "admitted":
+                self._totals.cached += sample.cached_tokens
+                with self._wake:
+                    self._queue.remove(sample)
 
     def _step(self, backend: Backend, cache: KVCache, governor: ThreadGovernor) -> None:
         batch = backend.batch
         batch.clear()
         for run in self._runs:
             run.index = batch.add(run.token, len(run.sequence.tokens), run.sequence.id, logits=True)
-        room = _chunk_size(backend)
-        parts: list[tuple[_Prompt, int, int]] = []
-        needed = [prompt for prompt in self._prompts if not prompt.can_wait]
-        for prompt in needed if needed or self._runs else self._prompts:
-            first = len(prompt.sequence.tokens)
-            end = len(prompt.tokens)
-            stop = min(first + room, end - 1) if first < end - 1 else end
-            index = -1
-            for position in range(first, stop):
-                token = prompt.tokens[position]
-                index = batch.add(token, position, prompt.sequence.id, logits=position == end - 1)
-            parts.append((prompt, stop, index))
-            room -= stop - first
-            if not room:
-                break
+        parts = self._reading.put(batch, _chunk_size(backend), busy=bool(self._runs))
 
         begun = time.monotonic()
         backend.set_threads(governor.threads(len(batch), self._others.cores()))
@@ -341,18 +270,19 @@ class Batcher:
         runs = list(self._runs)
         for run in runs:
             cache.append(run.sequence, [run.token])
-        for prompt, stop, index in parts:
-            first = len(prompt.sequence.tokens)
-            cache.append(prompt.sequence, prompt.tokens[first:stop])
-            self._totals.evaluated += stop - first
-            if stop == len(prompt.tokens):
+        for part in parts:
+            prompt = part.prompt
+            new = prompt.tokens[len(prompt.sequence.tokens) : part.stop]
+            cache.append(prompt.sequence, new)
+            self._totals.evaluated += len(new)
+            if part.is_last:
                 while prompt.waiters:  # each is in one place or the other, should its beginning fail
                     if prompt.waiters[0].only_reads:
                         self._outbox.append((prompt.waiters[0], Chunk(finish="length")))
                     else:
-                        runs.append(self._begin(backend, cache, prompt, prompt.waiters[0], index))
+                        runs.append(self._begin(backend, cache, prompt, prompt.waiters[0], part.index))
                     del prompt.waiters[0]
-                self._prompts.remove(prompt)
+                self._reading.prompts.remove(prompt)
                 cache.keep(prompt.sequence)
         for run in runs:
             self._draw(backend, cache, run)
@@ -362,7 +292,7 @@ class Batcher:
             return False
         return self._padding.size(len(backend.batch), backend.threads) > len(backend.batch)
 
-    def _begin(self, backend: Backend, cache: KVCache, prompt: _Prompt, sample: Sample, index: int) -> Run:
+    def _begin(self, backend: Backend, cache: KVCache, prompt: Prompt, sample: Sample, index: int) -> Run:
         sequence = cache.fork(prompt.sequence, len(prompt.tokens))
         distinct = sample.distinct
         own = self._trees.sampler(distinct, sample.prompt, sample.sampling) if distinct else Sampler(sample.sampling)
@@ -403,9 +333,9 @@ class Batcher:
         for run in self._runs:
             run.sampler.free()
             self._say(run, Chunk(error=why))
-        for prompt in self._prompts:
+        for prompt in self._reading.prompts:
             self._outbox += [(sample, Chunk(error=why)) for sample in prompt.waiters]
-        self._runs, self._prompts = [], []
+        self._runs, self._reading = [], Reading()
         cache.clear()
 
     def _flush(self) -> None:

@@ -18,6 +18,11 @@ from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, Sta
 _HOTTEST = 1.3
 _FUTILE = 2
 """After so many repairs that brought nothing new, a parent has none to expect."""
+_FUTILE_REPAIRS = 4
+"""After so many repairs of any parents that brought nothing new, and none that did, this model mends nothing here."""
+_COST = {"plain": 1.0, "bare": 1.5, "steps": 1.5, "plan": 4.0}
+_REPAIR_COST = 2.5
+"""What a candidate costs, in samples of the usual prompt: what is read for it and what is written."""
 _PLAIN_FIRST = 2
 """So many samples of the usual prompt have failed before another prompt is tried."""
 _VECTORS = 3
@@ -122,10 +127,10 @@ class Full:
         return self._promising(state, chosen, saturated)
 
     def _promising(self, state: State, chosen: list[Decision], saturated: bool) -> Decision:
-        """Thompson sampling: draw from what is believed of each arm, and take the best draw."""
+        """Thompson sampling: draw from what is believed of each arm, and take the best draw for its cost."""
         chance = random.Random(f"{state.seed} {len(state.attempts)} {len(chosen)} {state.running}")  # noqa: S311 - a draw
         arms = list(self._arms(state, chosen, saturated))
-        draws = [(chance.betavariate(good, bad), decision) for decision, good, bad in arms]
+        draws = [(chance.betavariate(good, bad) / _cost(decision), decision) for decision, good, bad in arms]
         return max(draws, key=lambda draw: draw[0])[1]
 
     def _arms(self, state: State, chosen: list[Decision], saturated: bool) -> Iterator[tuple[Decision, float, float]]:
@@ -149,10 +154,12 @@ class Full:
                 good, bad = good + worth, bad + (0.5 if attempt.running else 1 - worth)
         return good, bad + sum(isinstance(d, Sample) and d.variant == variant for d in chosen)
 
-    def _parents(self, state: State, chosen: list[Decision]) -> list[Attempt]:
+    def _parents(self, state: State, chosen: list[Decision], *, larger: bool = False) -> list[Attempt]:
         """Failed candidates worth a repair: one for each set of passed tests, the least often tried; mendable failures
         first, then those that pass most.
         """
+        if not _repairs_pay(state, larger=larger):
+            return []
         mended = {a.parent for a in state.attempts if a.running} | {d.parent for d in chosen if isinstance(d, Repair)}
         busy = {a.vector for a in state.attempts if a.number in mended}
         niches: dict[tuple[bool, ...], Attempt] = {}
@@ -192,7 +199,7 @@ class Full:
             return None
         if not begun:
             return Sample(0.0, larger=True)
-        parents = self._parents(state, chosen) if self.repairs else []
+        parents = self._parents(state, chosen, larger=True) if self.repairs else []
         best = max(parents, key=lambda a: (a.score, -a.number), default=None)
         if best is not None and len(begun) % 2:
             return Repair(best.number, state.temperature, larger=True)
@@ -229,7 +236,25 @@ def _tries(state: State, parent: Attempt) -> int:
 
 def _futile(state: State, parent: Attempt) -> int:
     """Repairs of the parent that ended without anything new."""
-    return sum(
-        a.parent == parent.number and not a.running and (a.status == "refused" or a.vector == parent.vector)
-        for a in state.attempts
-    )
+    return sum(a.parent == parent.number and _is_futile(a, parent) for a in state.attempts)
+
+
+def _is_futile(repair: Attempt, parent: Attempt) -> bool:
+    return not repair.running and (repair.status == "refused" or repair.vector == parent.vector)
+
+
+def _repairs_pay(state: State, *, larger: bool) -> bool:
+    """False once a model's repairs have brought nothing new several times, and never: small ones repeat their text."""
+    parents = {attempt.number: attempt for attempt in state.attempts}
+    ended = [
+        (a, parents[a.decision.parent])
+        for a in state.sampled
+        if isinstance(a.decision, Repair)
+        and a.decision.larger == larger
+        and a.status in {"refused", "failed", "passed"}
+    ]
+    return len(ended) < _FUTILE_REPAIRS or not all(_is_futile(repair, parent) for repair, parent in ended)
+
+
+def _cost(decision: Decision) -> float:
+    return _REPAIR_COST if isinstance(decision, Repair) else _COST[decision.variant]

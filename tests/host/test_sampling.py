@@ -44,13 +44,14 @@ def test_a_begun_reply_is_continued_and_not_repeated(host: HostProcess) -> None:
 
 
 def test_no_line_begins_with_what_is_to_be_avoided(host: HostProcess) -> None:
-    """Asked for comments, the model begins with one; kept from it, it goes on with code."""
-    asked = f"{FIBONACCI}  Explain each line in a comment above it."
-    options = {"prefill": BEGUN, "temperature": 0, "max_tokens": 64, "stop": ["```"]}
-    free = text(host.ask(asked, **options))
-    assert any(line.strip().startswith("#") for line in free.splitlines())
-    kept = text(host.ask(asked, **options, avoid_line_start="#"))
-    assert not any(line.strip().startswith("#") for line in kept.splitlines())
+    """In a text full of comments the next line is one; kept from it, the model goes on with code."""
+    begun = f"{BEGUN}    # Negative numbers have none.\n    assert n >= 0\n    # The first two are known.\n"
+    begun += "    if n < 2:\n        return n\n    # "
+    options = {"temperature": 0, "max_tokens": 48, "stop": ["```"]}
+    free = text(host.ask(FIBONACCI, prefill=begun, **options))
+    assert any(line.strip().startswith("#") for line in f"# {free}".splitlines()[1:])
+    kept = text(host.ask(FIBONACCI, prefill=begun, **options, avoid_line_start="#"))
+    assert not any(line.strip().startswith("#") for line in kept.splitlines()[1:])
     assert "return" in kept
 
 

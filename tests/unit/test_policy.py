@@ -189,9 +189,9 @@ def test_every_strategy_but_plan_and_repair_starts_with_the_greedy_candidate():
 
 def test_whatever_full_starts_is_without_comments_and_new_unless_that_is_switched_off():
     passed = Attempt(2, "passed", Sample(0.8), (True,) * 3, ended=2.0)
-    for given in (state(), state(failed(1, 0, 0, failed_fast=True)), state(failed(1, 0), passed, seconds=2.0)):
+    for known in (state(), state(failed(1, 0, 0, failed_fast=True)), state(failed(1, 0), passed, seconds=2.0)):
         for manner in ((True, True), (False, True), (True, False)):
-            decisions = decide(Full(terse=manner[0], distinct=manner[1]), given).start
+            decisions = decide(Full(terse=manner[0], distinct=manner[1]), known).start
             assert decisions
             assert {(decision.terse, decision.distinct) for decision in decisions} == {manner}
     for name in ("greedy", "best-of-n", "plan+repair"):
@@ -227,6 +227,22 @@ def test_parents_that_pass_more_are_drawn_more_often():
     drawn = [d.parent for seed in range(200) for d in start(Full(plain=0.05), evolve(given, seed=seed, width=1))
              if isinstance(d, Repair)]  # fmt: skip
     assert drawn.count(1) > 2 * drawn.count(2)
+
+
+def test_where_no_repair_has_brought_anything_new_there_are_no_more():
+    parents = [failed(n, *(bit == n for bit in range(1, 6))) for n in range(1, 6)]
+    echoes = [evolve(failed(5 + n, parent=n), status="refused", same_as=n, vector=()) for n in range(1, 5)]
+    given = state(*parents, *echoes, limit=60)
+
+    def repairs(of):
+        return [
+            d for seed in range(60) for d in start(Full(plain=0.05), evolve(of, seed=seed)) if isinstance(d, Repair)
+        ]
+
+    assert not repairs(given)
+    assert repairs(state(*parents, *echoes[:3], limit=60))
+    new = evolve(echoes[3], status="failed", same_as=None, vector=(True, True, False, False, False))
+    assert repairs(state(*parents, *echoes[:3], new, limit=60))
 
 
 def test_when_samples_only_repeat_each_other_they_become_hotter():
