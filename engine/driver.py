@@ -46,6 +46,7 @@ class Run:
     Args:
         policy: in place of the one that the settings name.
         larger: makes the generator of a larger model, for the end of a search.
+        without: parts that the prompt is to do without.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Run:
         *,
         policy: Policy | None = None,
         larger: Callable[[], Generator] | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> None:
         self._settings = settings
         self._make_generator = generator
         self._make_larger = larger
+        self._without = without
         self._policy = policy or POLICIES[settings.strategy]
         self._request = request
         self._path = request.path
@@ -141,7 +144,9 @@ class Run:
                 await self._ready(generator)
 
             searching, _ = await both(find_judge, prepare_model)
-            prompt = await prompt_for(self._language, self._target, self._request, snapshot, searching.judge)
+            prompt = await prompt_for(
+                self._language, self._target, self._request, snapshot, searching.judge, self._without
+            )
             self._record("prompt", messages=[asdict(m) for m in prompt.messages])
             sources = [snapshot.read(file) for file in searching.judge.files]
             gate = Gate(self._language, snapshot.text, self._target, sources)

@@ -89,9 +89,11 @@ async def prepare(
 
 
 async def prompt_for(
-    language: Language, target: Target, request: ImplementRequest, snapshot: Snapshot, judge: Judge
-) -> Prompt:
-    """The prompt of a run: the target with its surroundings, what other files tell of it, and its judge.
+    language: Language, target: Target, request: ImplementRequest, snapshot: Snapshot, judge: Judge,
+    without: frozenset[str] = frozenset(),
+) -> Prompt:  # fmt: skip
+    """The prompt of a run: the target with its surroundings, what other files tell of it, and its judge; see
+    `build_prompt` for what `without` leaves out.
 
     Raises:
         GreenfinchError: a test file cannot be read.
@@ -101,4 +103,4 @@ async def prompt_for(
     related = await anyio.to_thread.run_sync(
         partial(related_context, language, snapshot.text, target, request.root, read, sources)
     )
-    return build_prompt(language, snapshot.text, target, sources, judge.tests, related)
+    return build_prompt(language, snapshot.text, target, sources, judge.tests, related, without=without)

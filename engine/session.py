@@ -54,16 +54,18 @@ class Engine:
         generator: where candidates come from; by default what the settings say.
         policy: decides the search in place of the one that the settings name.
         larger: of a larger model, for the end of a search; by default what the settings say.
+        without: parts that prompts are to do without (`prompting.PARTS`), for a bench.
     """
 
     def __init__(
         self, settings: Settings, *, generator: Generator | None = None, policy: Policy | None = None,
-        larger: Generator | None = None,
+        larger: Generator | None = None, without: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self._settings = settings
         self._generator = generator
         self._policy = policy
         self._larger = larger
+        self._without = without
 
     def implement(self, request: ImplementRequest) -> AbstractAsyncContextManager[EventStream]:
         """Search for a candidate that passes.
@@ -120,7 +122,10 @@ class Engine:
     def _run(self, request: ImplementRequest, seed: int, tell: Callable[[Event], None]) -> Run:
         has_larger = self._larger is not None or self._settings.larger_model
         larger = self._get_larger if has_larger else None
-        return Run(self._settings, self._get_generator, request, seed, tell, policy=self._policy, larger=larger)
+        return Run(
+            self._settings, self._get_generator, request, seed, tell,
+            policy=self._policy, larger=larger, without=self._without,
+        )  # fmt: skip
 
     def _get_larger(self) -> Generator:
         if self._larger is None:

@@ -9,9 +9,11 @@ from typing import Any
 from attrs import evolve, fields
 
 from engine.errors import ConfigError
+from engine.prompting import PARTS
 from engine.search import POLICIES, Everything, Full, Policy
 
 EVERYTHING = "everything"
+_WITHOUT = " without "
 _CHANGED: dict[str, tuple[type, Any]] = {"full": (Full, POLICIES["full"]), EVERYTHING: (Everything, Everything())}
 
 # What `full` is compared with in a simulation, besides the strategies: fixed ways to spend the same budget.
@@ -39,12 +41,27 @@ def split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
+def left_out(name: str) -> frozenset[str]:
+    """The parts of the prompt that a strategy does without, by its name: `full without related+tests`.
+
+    Raises:
+        ConfigError: there is no such part.
+    """
+    _, _, parts = name.partition(_WITHOUT)
+    found = frozenset(parts.split("+")) if parts else frozenset[str]()
+    if not found <= set(PARTS):
+        raise ConfigError(f"{name}: a prompt has no such part.", remedy=f"Parts: {', '.join(PARTS)}.")
+    return found
+
+
 def policy_named(name: str) -> Policy:
-    """The policy of a name such as `full`, `full(repairs=0;passers=1)` or `everything(plain=4)`.
+    """The policy of a name such as `full`, `full(repairs=0;passers=1)` or `everything(plain=4)`; what follows
+    ` without ` is `left_out`'s matter.
 
     Raises:
         ConfigError: there is none of that name, or no such part.
     """
+    name = name.partition(_WITHOUT)[0]
     match = re.fullmatch(r"([\w+-]+)(?:\(([^()]*)\))?", name)
     base, changes = (match[1], match[2]) if match else (name, None)
     if base not in POLICIES and base != EVERYTHING:

@@ -10,7 +10,7 @@ import anyio
 import attrs
 from attrs import frozen
 
-from engine.bench.policies import policy_named
+from engine.bench.policies import left_out, policy_named
 from engine.bench.pool import RecordedRun, from_record, solution_of
 from engine.bench.problems import Problem
 from engine.bench.statistics import Interval, bootstrap, by_problem
@@ -68,7 +68,7 @@ async def run_problems(
     A problem is run under all strategies before the next, so that a bench that is ended early is still a comparison.
 
     Args:
-        strategies: names as `policy_named` knows them.
+        strategies: names as `policy_named` and `left_out` know them.
         wrapped: what is asked for candidates in the model's place.
 
     Raises:
@@ -79,7 +79,10 @@ async def run_problems(
     try:
         await generator.prepare()  # a model that cannot be used ends the bench here, not once a problem
         engines = {
-            name: Engine(settings, generator=generator, policy=policy_named(name), larger=larger) for name in strategies
+            name: Engine(
+                settings, generator=generator, policy=policy_named(name), larger=larger, without=left_out(name)
+            )
+            for name in strategies
         }
         problems = list(problems)
         for seed in seeds:

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from engine.bench import plots, pool, replays
 from engine.bench.journal import Journal
-from engine.bench.policies import EVERYTHING, FIXED, policy_named, split
+from engine.bench.policies import EVERYTHING, FIXED, left_out, policy_named, split
 from engine.bench.runner import Result, Summary, run_problems, summarise
 from engine.bench.simulate import Machine
 from engine.bench.sources import HUMANEVAL, problems_of
@@ -40,8 +40,9 @@ _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded,
 @click.option("--problems", required=True, metavar="FILE|DIR|humaneval",
               help=f"Problem set: JSON Lines (may be gzipped), a folder of exercises, or `{HUMANEVAL}`.")  # fmt: skip
 @click.option("--strategy", default="full", metavar="A,B",
-              help=f"Of {', '.join(STRATEGIES)}; full(repairs=0;passers=1) changes parts of one; {EVERYTHING} goes on "
-              "after a pass, to record a pool.")  # fmt: skip
+              help=f"Of {', '.join(STRATEGIES)}; full(repairs=0;passers=1) changes parts of one, `full without "
+              f"related+tests` leaves parts of its prompt out; {EVERYTHING} goes on after a pass, to record a pool.",
+              )  # fmt: skip
 @click.option("--model", help="Model to use.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Budget of one problem.")
 @click.option("--candidates", type=click.IntRange(min=1), help="Candidates of one problem, at most.")
@@ -76,6 +77,7 @@ def run(
     strategies = split(strategy)
     for name in strategies:
         policy_named(name)
+        left_out(name)
     recording = any(name.startswith(EVERYTHING) for name in strategies)
     if draw and out is None:
         raise click.UsageError("--plots needs --out.")

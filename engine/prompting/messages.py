@@ -12,6 +12,8 @@ from engine.languages.base import Language, Solution, Target
 from engine.prompting.context import failure_text, file_context, judge_context
 from engine.verification.base import TestResult
 
+PARTS = ("surroundings", "related", "tests")
+"""What a prompt tells besides the target itself: its own file, other files, and the judge."""
 _SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."  # what the models were tuned with
 _FENCE = "```python\n"
 _WISHES = {
@@ -75,15 +77,19 @@ class Prompt:
 
 def build_prompt(
     language: Language, text: str, target: Target, judge_sources: Sequence[str], judge_tests: Sequence[str],
-    related: str = "",
+    related: str = "", *, without: frozenset[str] = frozenset(),
 ) -> Prompt:  # fmt: skip
-    """The run's prompt from the document, the target, the judge's test files and test ids, and other files."""
+    """The run's prompt from the document, the target, the judge's test files and test ids, and other files; without
+    some of `PARTS`, to see what they are worth.
+    """
     names = ", ".join(f"`{function.qualname}`" for function in target.functions)
     what = "function" if len(target.functions) == 1 else "functions"
-    tests = f"It must pass these tests:\n{_FENCE}{judge_context(language, judge_sources, judge_tests)}\n```"
-    others = f"From other files:\n{_FENCE}{related}\n```\n" if related else ""
-    user = f"Complete the {what} {names}:\n{_FENCE}{file_context(language, text, target)}\n```\n{others}{tests}"
+    judge = judge_context(language, judge_sources, judge_tests)
+    tests = "" if "tests" in without else f"It must pass these tests:\n{_FENCE}{judge}\n```"
+    others = f"From other files:\n{_FENCE}{related}\n```\n" if related and "related" not in without else ""
     alone = "\n\n".join(f"{function.prefix}    ..." for function in target.functions)
+    own = alone if "surroundings" in without else file_context(language, text, target)
+    user = f"Complete the {what} {names}:\n{_FENCE}{own}\n```\n{others}{tests}"
     bare = f"Complete the {what} {names}:\n{_FENCE}{alone}\n```\n{tests}"
     system = Message("system", _SYSTEM)
     return Prompt((system, Message("user", user)), (system, Message("user", bare)), target)

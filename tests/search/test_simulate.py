@@ -7,7 +7,7 @@ from attrs import evolve
 from search.pools import made_pool, made_run
 
 from engine.bench import pool, replays
-from engine.bench.policies import FIXED, policy_named
+from engine.bench.policies import FIXED, left_out, policy_named
 from engine.bench.simulate import Machine, chosen, replay
 from engine.bench.statistics import bootstrap, by_problem, difference
 from engine.errors import ConfigError
@@ -83,6 +83,11 @@ def test_names_of_policies():
             policy_named(wrong)
     for name in FIXED:
         policy_named(name)
+    assert policy_named("full(passers=1) without tests").passers == 1
+    assert left_out("full without related+tests") == {"related", "tests"}
+    assert left_out("full") == frozenset()
+    with pytest.raises(ConfigError, match="Parts: surroundings, related, tests"):
+        left_out("full without doubt")
 
 
 def test_intervals_are_over_problems():

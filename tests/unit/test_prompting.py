@@ -4,7 +4,7 @@ from pathlib import Path
 
 from engine.languages.base import Solution
 from engine.languages.python import Python
-from engine.prompting import build_prompt
+from engine.prompting import PARTS, build_prompt
 from engine.prompting.context import failure_text, file_context, judge_context
 from engine.verification.base import TestOutcome, TestResult
 
@@ -154,6 +154,16 @@ def test_variants_of_the_prompt_ask_for_what_they_are_called():
     assert "LIMIT" not in asked["bare"]
     assert "def target(z):" in asked["bare"]
     assert "assert target(1) == DATA" in asked["bare"]
+
+
+def test_each_part_of_a_prompt_can_be_left_out():
+    target = PYTHON.target_named(FILE, TEXT, "target")
+    marks = {"surroundings": "LIMIT", "related": "def elsewhere()", "tests": "assert target(1) == DATA"}
+    for part in (*PARTS, ""):
+        prompt = build_prompt(PYTHON, TEXT, target, [TESTS], ["test_mod.py::test_target"], "def elsewhere(): ...",
+                              without=frozenset({part}))  # fmt: skip
+        assert {name for name, mark in marks.items() if mark in prompt.messages[-1].content} == {*PARTS} - {part}
+        assert "def target(z):" in prompt.messages[-1].content
 
 
 def test_what_the_gate_has_against_a_candidate_can_be_repaired_too():
