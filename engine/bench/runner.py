@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, product
 from pathlib import Path
 
 import anyio
@@ -23,6 +24,10 @@ from engine.generation.factory import make_generator
 from engine.languages.python import Python
 from engine.record import load_run
 from engine.session import Engine, ImplementRequest
+
+
+TURN = 20
+"""Problems that one strategy is given before the next one gets them; more than the prompts that the host keeps."""
 
 
 @frozen
@@ -65,7 +70,8 @@ async def run_problems(
     """Run every problem under every strategy and seed that is not `done`; `report` gets each result as it comes, and
     all candidates of the run, if it was recorded.
 
-    A problem is run under all strategies before the next, so that a bench that is ended early is still a comparison.
+    Strategies take turns every so many problems: a bench that is ended early is still a comparison, and the next
+    strategy does not find its prompts read already (the host keeps fewer than that).
 
     Args:
         strategies: names as `policy_named` and `left_out` know them.
@@ -84,16 +90,22 @@ async def run_problems(
             )
             for name in strategies
         }
-        problems = list(problems)
-        for seed in seeds:
-            for problem in problems:
-                for strategy, engine in engines.items():
-                    if (problem.id, strategy, seed) not in done:
-                        report(*await _run(problem, strategy, seed, engine, settings))
+        blocks = list(_batched(problems, TURN))
+        for seed, block in product(list(seeds), blocks):
+            for (strategy, engine), problem in product(engines.items(), block):
+                if (problem.id, strategy, seed) not in done:
+                    report(*await _run(problem, strategy, seed, engine, settings))
     finally:
         await generator.aclose()
         if larger is not None:
             await larger.aclose()
+
+
+def _batched(problems: Iterable[Problem], size: int) -> Iterator[tuple[Problem, ...]]:
+    """As `itertools.batched`, which Python 3.11 lacks."""
+    left = iter(problems)
+    while block := tuple(islice(left, size)):
+        yield block
 
 
 async def _run(
