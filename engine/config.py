@@ -87,6 +87,9 @@ class Settings:
         "", "A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file."
     )
     temperature: float = _setting(0.8, "Sampling temperature of all candidates but the first.", least=0)
+    comments: bool = _setting(
+        False, "Let the strategy `full` sample candidates with comments, which make them about half as long again."
+    )
     max_tokens: int = _setting(512, "At most this many tokens are sampled for one function.", least=16)
     context_tokens: int = _setting(8192, "Context of the model host, shared by its candidates.", least=512)
     threads: int = _setting(0, "Threads of the model host; 0: chosen for the machine.", least=0)

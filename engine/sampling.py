@@ -84,7 +84,7 @@ class Sampler:
             top_p=_TOP_P,
             seed=(self._seed + number) % 2**31,
             max_tokens=min(self._settings.max_tokens, decision.tokens),
-            avoid_line_start=self._language.comment if decision.terse else "",
+            avoid_line_start=self._language.comment if decision.terse and not self._settings.comments else "",
         )
         tokens = 0
         plan = ""

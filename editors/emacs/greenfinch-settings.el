@@ -103,6 +103,13 @@ Sampling temperature of all candidates but the first."
   :type 'number
   :group 'greenfinch)
 
+(defcustom greenfinch-comments nil
+  "Setting comments of the server.
+Let the strategy full sample candidates with comments, which make them about
+half as long again."
+  :type 'boolean
+  :group 'greenfinch)
+
 (defcustom greenfinch-max-tokens 512
   "Setting max_tokens of the server.
 At most this many tokens are sampled for one function."
@@ -264,6 +271,7 @@ room."
     (:budget_wh greenfinch-budget-wh number)
     (:larger_model greenfinch-larger-model string)
     (:temperature greenfinch-temperature number)
+    (:comments greenfinch-comments boolean)
     (:max_tokens greenfinch-max-tokens integer)
     (:context_tokens greenfinch-context-tokens integer)
     (:threads greenfinch-threads integer)

@@ -25,7 +25,6 @@ from engine.languages.python import Python
 from engine.record import load_run
 from engine.session import Engine, ImplementRequest
 
-
 TURN = 20
 """Problems that one strategy is given before the next one gets them; more than the prompts that the host keeps."""
 

@@ -87,6 +87,13 @@ async def test_full_asks_for_candidates_without_comments_none_of_them_twice(work
     assert dict(requests[1].distinct.ended) == {1: first.tokens + 1}  # the end that the model itself put there, too
 
 
+async def test_comments_are_a_setting(workspace):
+    model = Listening(GOOD)
+    settings = Settings().updated({"python": sys.executable, "comments": True}, source="test")
+    await run(Engine(settings, generator=model), workspace.request())
+    assert {request.avoid_line_start for request in model.requests} == {""}
+
+
 async def test_the_published_strategies_sample_as_the_model_does(workspace):
     model = Listening(BAD, GOOD)
     settings = Settings().updated({"python": sys.executable, "strategy": "best-of-n"}, source="test")

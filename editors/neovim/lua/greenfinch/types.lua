@@ -43,6 +43,9 @@
 ---Sampling temperature of all candidates but the first.
 ---Default: `0.8`.
 ---@field temperature? number
+---Let the strategy `full` sample candidates with comments, which make them about half as long again.
+---Default: `false`.
+---@field comments? boolean
 ---At most this many tokens are sampled for one function.
 ---Default: `512`.
 ---@field max_tokens? integer
