@@ -20,9 +20,9 @@ from engine.errors import SandboxError
 from engine.languages.base import Language, Target
 from engine.machine.cpus import usable_cores
 from engine.tasks import all_of
-from engine.verification.agent.examine import outcome
 from engine.verification.base import Judge
 from engine.verification.inputs import near
+from engine.verification.values import equal_form
 from engine.verification.verifier import Verifier
 
 RECORDED = 24
@@ -57,9 +57,13 @@ class Behaviours:
     def outcomes(self) -> dict[int, tuple[str, ...]]:
         """The answers in a form that can be compared; equal for equal behaviour."""
         return {
-            number: tuple("hangs" if answer is None else outcome(answer) for answer in answers)
+            number: tuple(_form(answer, message) for answer, message in zip(answers, self.inputs, strict=True))
             for number, answers in self.answers.items()
         }
+
+
+def _form(answer: dict[str, Any] | None, message: Mapping[str, Any]) -> str:
+    return "hangs" if answer is None else equal_form(answer, message["objects"])
 
 
 def side_effects(bodies: Sequence[str]) -> str:
@@ -123,7 +127,7 @@ def _kept(
         if any(each is not None and "not plain" in each for each in all_):
             continue
         one, other = once[index], again[index]
-        if one is not None and other is not None and outcome(one) != outcome(other):
+        if one is not None and other is not None and _form(one, inputs[index]) != _form(other, inputs[index]):
             unsteady += 1
             continue
         refused = Counter(each is None or "raised" in each for each in all_)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
 
 _LONGEST = 400  # characters; a longer expression is nobody's example
+_DEEPEST = 100  # beyond it two values count as equal: they contain themselves, or nobody looks so deep
 
 
 class NotWritable(Exception):
@@ -107,6 +108,58 @@ def _short(text: str) -> str:
     if len(text) > _LONGEST:
         raise NotWritable("long")
     return text
+
+
+def equal_form(answer: Mapping[str, Any], sent: Mapping[str, Any]) -> str:
+    """What an answer says, in a form that is the same for answers which Python calls equal: whatever the order of a
+    dictionary or a set, and for 1, 1.0 and True.  A test with `==` could not tell them apart.
+
+    Args:
+        sent: the objects of the request, which may have been changed in place.
+    """
+    if "raised" in answer:
+        return f"raised {answer['raised']['classes'][0][1]}"
+    told = answer.get("value", answer.get("stop", answer.get("not plain")))
+    objects = answer.get("objects", {})
+    changed = [[number, _equal_object(objects[number], objects, 0)] for number in sorted(sent) if number in objects]
+    return json.dumps([_equal(told, objects), changed])
+
+
+def _equal(told: Any, objects: Mapping[str, Any], depth: int = 0) -> Any:
+    """Of an encoded value, or of an object's contents: nested lists and texts."""
+    if depth > _DEEPEST:
+        return "..."
+    if isinstance(told, bool | int):
+        return int(told)
+    if isinstance(told, list):
+        return [_equal(each, objects, depth + 1) for each in told]
+    if not isinstance(told, dict):
+        return [told]  # a text is not what stands for a kind below
+    ((kind, parts),) = told.items()
+    if kind == "ref":
+        return _equal_object(objects[str(parts)], objects, depth + 1)
+    if kind == "float":
+        value = float.fromhex(parts)
+        return int(value) if value.is_integer() else repr(value)
+    if kind == "int":
+        return int(parts, 16)
+    if kind == "frozenset":
+        return ["set", _sorted(_equal(part, objects, depth + 1) for part in parts)]
+    return [kind, _equal(parts, objects, depth + 1)]
+
+
+def _equal_object(contents: Any, objects: Mapping[str, Any], depth: int) -> Any:
+    kind, items = contents[0], contents[1]
+    if kind in ("dict", "counter", "default", "ordered"):
+        pairs = ([_equal(key, objects, depth), _equal(value, objects, depth)] for key, value in items)
+        return ["dict", _sorted(pairs)]
+    if kind == "set":
+        return ["set", _sorted(_equal(item, objects, depth) for item in items)]
+    return [kind, _equal(items, objects, depth), *contents[2:]]
+
+
+def _sorted(forms: Iterable[Any]) -> list[Any]:
+    return sorted(forms, key=json.dumps)
 
 
 def size(message: Mapping[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """Choice among passers, values as expressions, inputs near others, and the tests that answers become."""
 
 import ast
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from engine.languages.python.newtest import new_test
 from engine.search import Passer, choose
 from engine.verification.agent.plain import Codec, Outgoing
 from engine.verification.inputs import near
-from engine.verification.values import NotWritable, answer_text, call_text
+from engine.verification.values import NotWritable, answer_text, call_text, equal_form
 
 
 def message(target, *args, **kwargs):
@@ -45,6 +46,58 @@ def test_values_are_told_as_expressions_that_mean_them(value):
     assert eval(text, {"f": lambda x: x, "inf": float("inf")}) == value
     told = answer_text(answer(value), {})
     assert not told.writable or eval(told.text) == value
+
+
+def shuffled(value, chance):
+    """An equal value whose dictionaries and sets came to be in another order, and some of whose numbers are others."""
+    if isinstance(value, dict):
+        return dict(chance.sample([(key, shuffled(item, chance)) for key, item in value.items()], len(value)))
+    if isinstance(value, set):
+        return set(chance.sample(sorted(value), len(value)))
+    if isinstance(value, list | tuple):
+        return type(value)(shuffled(item, chance) for item in value)
+    if isinstance(value, int | float) and value == int(value if abs(value) < 2**50 else 0):
+        return chance.choice([int(value), float(value)])
+    return value
+
+
+@given(PLAIN, PLAIN, st.randoms(use_true_random=False))
+def test_answers_have_the_same_form_exactly_if_python_calls_them_equal(one, other, chance):
+    forms = [equal_form(answer(value), {}) for value in (one, shuffled(one, chance), other)]
+    assert forms[0] == forms[1]
+    assert (forms[0] == forms[2]) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"a": 1, "b": [2]}, {"b": [2], "a": 1}, True),
+        (Counter("aab"), {"b": 1, "a": 2}, True),
+        (True, 1.0, True),
+        (0.0, -0.0, True),
+        ({1, 2}, frozenset({2, 1}), True),
+        ([1], (1,), False),
+        ("1", 1, False),
+        (None, "None", False),
+        ([[1], []], [[], [1]], False),
+        (2**60, float(2**60), True),
+        (2**60 + 1, float(2**60), False),
+        (1 + 0j, 1 + 1j, False),
+    ],
+)
+def test_what_tests_cannot_tell_apart_is_one_answer(one, other, equal):
+    assert (one == other) == equal
+    assert (equal_form(answer(one), {}) == equal_form(answer(other), {})) == equal
+
+
+def test_arguments_changed_in_place_are_a_part_of_the_answer_and_loops_have_an_end():
+    sent = message("f", [2, 1])["objects"]
+    answers = [{"value": None, "objects": {"0": ["list", items]}} for items in ([1, 2], [2, 1])]
+    forms = {equal_form(each, sent) for each in answers}
+    assert len(forms) == 2
+    cyclic: list = []
+    cyclic.append(cyclic)
+    assert equal_form(answer(cyclic), {}) != equal_form(answer([]), {})
 
 
 def test_calls_with_keywords_exceptions_and_what_cannot_be_told():
