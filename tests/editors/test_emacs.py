@@ -55,7 +55,7 @@ def test_a_stub_is_implemented_from_unsaved_buffers_and_one_undo_takes_it_back(s
     assert passes_tests(project, {"words.py": notes["after"], "test_words.py": TESTS}, "-k", "slugify or done")
     assert notes["undone"] == STUB
     assert (project / "words.py").read_text() == "# nothing is saved yet\n"
-    assert any(re.search(r"slugify: \d/8 tried.* tok/s", line) for line in notes["lines"]), notes["lines"]
+    assert any(re.search(r"slugify: \d+/64 tried.* tok/s", line) for line in notes["lines"]), notes["lines"]
     assert any(re.search(r"slugify: 2/2 tests pass \(candidate 1 of \d", line) for line in notes["messages"])
 
 
@@ -332,7 +332,7 @@ def test_the_screen_of_a_terminal_shows_progress_and_proof(start, project: Path,
         terminal.press("M-<", "C-s")
         terminal.type("def slugify")
         terminal.press("Enter", "C-c", "g", "i")
-        terminal.wait(r"\[slugify: \d/8 tried.*tok/s\]")
+        terminal.wait(r"\[slugify: \d+/64 tried.*tok/s\]")
         terminal.wait(r"Greenfinch: slugify: 2/2 tests pass \(candidate 1 of")
         assert "title.lower().split()" in terminal.wait_until_gone(r"\[slugify")
         terminal.press("C-/")
