@@ -9,7 +9,7 @@ The same request with the same seed gives the same sample as long as llama.cpp c
 depend on how many tokens a step holds, and on where in the cache they lie.  So chunks have a fixed size, and a
 prompt's last token is always evaluated apart from those before it, whether these came from the cache or not.  What
 remains is the company: other samples in the same steps, and prompts that lie elsewhere in the cache, can tip a draw
-that is nearly even.
+that is nearly even.  A sample that is to be distinct (see `distinct`) hangs on those that ended before it, too.
 
 A sample of no tokens has its prompt read for those to come, while nothing else is to be done: it waits while anything
 else is under way, is put back when anything else comes, with what was read so far, and becomes like any other when
