@@ -17,11 +17,10 @@ from engine.judgement import Trial
 from engine.languages.base import Solution
 from engine.machine.cpus import usable_cores, workers_for_tests
 from engine.sampling import PLAN_TOKENS, Sampler
-from engine.search import Attempt, Decision, Policy, Repair, State, decide
+from engine.search import Attempt, Decision, Policy, Repair, State, decide, width_after
 from engine.verification.base import Baseline, Judge, TestOutcome, TestResult, Verdict
 from engine.verification.gate import Gate, Refused
 
-WIDTH, WIDEST = 4, 16
 _LOOK_AGAIN = 0.5  # seconds after which the policy is asked again, though nothing has happened but time
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
@@ -47,14 +46,6 @@ class Models:
     sampler: Sampler
     larger: Callable[[], Awaitable[Sampler]] | None = None
     watt_hours: Callable[[], Awaitable[float]] = field(default=lambda: _no_energy())
-
-
-def width_after(failed: int) -> int:
-    """How many candidates to sample at once when so many have failed.
-
-    Side by side they cost less, but each comes later.  At first the next one may well pass; later there are many to go.
-    """
-    return max(WIDTH, min(WIDEST, failed // WIDTH * WIDTH))
 
 
 async def _no_energy() -> float:

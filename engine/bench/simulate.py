@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from attrs import evolve, field, frozen, mutable
 
 from engine.bench.pool import Recorded, RecordedRun
-from engine.search import Attempt, Decision, Policy, Sample, State, decide
+from engine.search import Attempt, Decision, Policy, Sample, State, decide, width_after
 
 _CHARS_PER_TOKEN = 3.5
 _LOOK_AGAIN = 0.5
@@ -32,15 +32,14 @@ class Machine:
         tokens: a second, of one candidate alone; reading: tokens of a prompt a second.
         batch: how much faster several candidates are together than one, by their number (in between: the next less).
         confirmation: seconds.
-        width, limit, seconds: of the search, as the settings would say.
+        limit, seconds: of the search, as the settings would say.
     """
 
     tokens: float = 36.0
     reading: float = 85.0
     batch: tuple[tuple[int, float], ...] = ((1, 1.0), (2, 1.25), (4, 1.5), (8, 1.65), (16, 1.75))
     confirmation: float = 2.0
-    width: int = 4
-    limit: int = 16
+    limit: int = 64
     seconds: float = 60.0
 
     def speedup(self, count: int) -> float:
@@ -128,9 +127,10 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
     tests = [each.test_seconds for each in run.candidates if each.test_seconds]
     test_seconds = sorted(tests)[len(tests) // 2] if tests else 0.5
     while True:
+        width = width_after(sum(trial.attempt.status in {"refused", "failed", "passed"} for trial in trials))
         state = State(
-            attempts=tuple(trial.attempt for trial in trials), limit=machine.limit, width=machine.width,
-            backlog=machine.width + _WORKERS, temperature=0.8, tokens_each=1024, seconds=now,
+            attempts=tuple(trial.attempt for trial in trials), limit=machine.limit, width=width,
+            backlog=width + _WORKERS, temperature=0.8, tokens_each=1024, seconds=now,
             budget_seconds=machine.seconds, test_seconds=test_seconds, base=run.base, seed=seed,
         )  # fmt: skip
         step = decide(policy, state)

@@ -27,6 +27,7 @@ from engine.bench.whole import WholeReplies
 from engine.cli.main import PASSED
 from engine.config import STRATEGIES, Settings
 from engine.generation.base import Generator
+from engine.search import WIDTH
 
 # What the system that this one is measured against says of itself: of each task that it was given, solved or not.
 _PUBLISHED = (
@@ -146,7 +147,8 @@ def run(
 @click.argument("recorded", metavar="POOL", type=click.Path(exists=True, path_type=Path))
 @click.option("--policy", metavar="A,B", help="Policies to compare with `full`; a set of fixed ones by default.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=60.0, help="Budget of one problem.")
-@click.option("--candidates", type=click.IntRange(min=1), default=16, help="Candidates of one problem, at most.")
+@click.option("--candidates", type=click.IntRange(min=1), default=Machine().limit,
+              help="Candidates of one problem, at most.")  # fmt: skip
 @click.option("--draws", type=click.IntRange(min=1), default=10, help="Replays of each recorded run.")
 @click.option("--tokens", type=click.FloatRange(min=0.1), default=Machine().tokens, help="A second, of one candidate.")
 @click.option("--reading", type=click.FloatRange(min=1), default=Machine().reading, help="Prompt tokens a second.")
@@ -186,8 +188,8 @@ def simulate(
     problems = len({run.problem for run in runs})
     console.print(
         f"{len(runs)} recorded runs of {problems} problems, {draws} replays each, {found.runs_per_minute:.0f} a "
-        f"minute; modelled: {tokens:g} tokens/s alone, {machine.speedup(machine.width):g} times that for "
-        f"{machine.width} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
+        f"minute; modelled: {tokens:g} tokens/s alone, {machine.speedup(WIDTH):g} times that for "
+        f"{WIDTH} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
         f"best fixed policy in hindsight: {found.best}"
     )
     console.print(_standings(found))

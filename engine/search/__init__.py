@@ -6,11 +6,12 @@ Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested 
 from engine.search.choice import Choice, Passer, choose
 from engine.search.full import Full
 from engine.search.policy import POLICIES, Everything, Policy, decide
-from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step, Variant
+from engine.search.state import VARIANTS, WIDTH, Attempt, Decision, Repair, Sample, State, Step, Variant, width_after
 
 __all__ = [
     "POLICIES",
     "VARIANTS",
+    "WIDTH",
     "Attempt",
     "Choice",
     "Decision",
@@ -25,4 +26,5 @@ __all__ = [
     "Variant",
     "choose",
     "decide",
+    "width_after",
 ]

@@ -42,10 +42,10 @@ class Full:
         terse: candidates have no comments, which are a third of their tokens, and no test asks for.
         distinct: none that the model has given before.
         strength: how much a parent's share of passed tests counts, in tries (REx calls it C).
-        passers: after a pass, so many different ones are wanted for a choice, if tests are few.
+        passers: after a pass, so many are wanted for a choice, if tests are few; one that is repeated counts again.
         few: a judge of more tests than this needs no choice; one of half as many wants all `passers`.
-        patience: for these the search may last longer, as a share of the time to the first pass; least and most in
-            seconds.
+        patience: for these the search may last longer, as a share of the time to the first pass, which its siblings
+            need, too; least and most in seconds.
         ending: the share of limit or time that is kept for the larger model, where there is one.
     """
 
@@ -60,8 +60,8 @@ class Full:
     strength: float = 10.0
     passers: int = 3
     few: int = 10
-    patience: float = 0.5
-    patience_least: float = 2.0
+    patience: float = 1.0
+    patience_least: float = 4.0
     patience_most: float = 15.0
     ending: float = 0.3
 
@@ -72,11 +72,12 @@ class Full:
         first = min(a.ended for a in state.passed)
         patience = min(self.patience_most, max(self.patience_least, self.patience * first))
         wanted = self._passers_wanted(state)
-        if len(state.passed) >= wanted or state.seconds - first >= patience:
+        found = _votes(state)
+        if found >= wanted or state.seconds - first >= patience:
             return Step(over=True)
         if self._saturated(state) and not state.running:
             return Step(over=True)
-        missing = wanted - len(state.passed) - state.running
+        missing = wanted - found - state.running
         return Step(self._in_its_manner((Sample(state.temperature),) * max(0, missing)))
 
     def _passers_wanted(self, state: State) -> int:
@@ -224,6 +225,12 @@ def _is_first(attempt: Attempt) -> bool:
 
 def _is_plain(decision: Decision | None) -> bool:
     return isinstance(decision, Sample) and decision.variant == "plain" and not decision.larger
+
+
+def _votes(state: State) -> int:
+    """Passers, and what repeats them: what a model says again and again needs no further one to be believed."""
+    passed = {a.number for a in state.passed}
+    return len(passed) + sum(a.same_as in passed for a in state.attempts)
 
 
 def _plain_failures(state: State) -> int:

@@ -14,6 +14,16 @@ Variant = Literal["plain", "plan", "bare", "steps"]
 
 VARIANTS: tuple[Variant, ...] = ("plan", "bare", "steps")
 
+WIDTH, WIDEST = 4, 16
+
+
+def width_after(failed: int) -> int:
+    """How many candidates to sample at once when so many have failed.
+
+    Side by side they cost less, but each comes later.  At first the next one may well pass; later there are many to go.
+    """
+    return max(WIDTH, min(WIDEST, failed // WIDTH * WIDTH))
+
 
 @frozen
 class Sample:

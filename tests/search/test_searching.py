@@ -10,7 +10,7 @@ from engine.events import CandidateRejected, CandidateStarted, CandidateTested
 from engine.generation.base import Message
 from engine.generation.scripted import Reply, ScriptedGenerator
 from engine.machine.cpus import usable_cores, workers_for_tests
-from engine.searching import WIDTH, width_after
+from engine.search import WIDTH, width_after
 from engine.session import Engine
 
 pytestmark = pytest.mark.anyio

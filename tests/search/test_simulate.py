@@ -10,6 +10,7 @@ from engine.bench import pool, replays
 from engine.bench.policies import FIXED, left_out, policy_named
 from engine.bench.simulate import Machine, chosen, replay
 from engine.bench.statistics import bootstrap, by_problem, difference
+from engine.config import Settings
 from engine.errors import ConfigError
 
 MACHINE = Machine(seconds=60.0, limit=16)
@@ -27,6 +28,16 @@ def test_a_replay_keeps_to_its_budget():
         found = replay(policy_named("full"), made_run(number, 0.0), evolve(MACHINE, seconds=9.0, limit=500), 0)
         assert not found.solved
         assert found.seconds == pytest.approx(9.0)
+
+
+def test_a_replay_samples_as_many_as_a_run_may_and_more_at_once_the_more_have_failed(monkeypatch):
+    assert Machine().limit == Settings().candidates
+    asked = []
+    policy = policy_named("best-of-n")
+    monkeypatch.setattr(type(policy), "wanted", lambda self, state: asked.append(state) or self.next(state))
+    replay(policy, made_run(5, 0.0, samples=60), evolve(MACHINE, seconds=300.0, limit=60), 0)
+    assert {state.width for state in asked} == {4, 8, 12, 16}
+    assert max(state.sampling for state in asked) > 8
 
 
 def test_greedy_solves_what_its_one_candidate_solves():

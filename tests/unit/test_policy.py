@@ -264,6 +264,15 @@ def test_after_a_pass_siblings_may_end_and_a_few_more_are_bought():
     assert decide(POLICIES["full"], state(many, seconds=2.0)).over  # thirty tests leave little open
 
 
+def test_what_repeats_a_passer_speaks_for_it_as_a_further_passer_would():
+    passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, ended=2.0)
+    again = Attempt(2, "refused", Sample(0.8), same_as=1, ended=3.0)
+    assert start("full", state(passed, again, seconds=3.0)) == (Sample(0.8),)
+    assert decide(POLICIES["full"], state(passed, again, evolve(again, number=3), seconds=3.0)).over
+    wrong = evolve(failed(2, 0, 0, 0), number=2)
+    assert not decide(POLICIES["full"], state(passed, wrong, evolve(again, number=3, same_as=2), seconds=3.0)).over
+
+
 def test_a_body_that_is_there_is_the_first_parent():
     own = Attempt(1, "failed", None, (True, False))
     assert start("full", state(own)) == (Repair(1, 0.0), Sample(0.0))
