@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.bench.results import Machine
-from engine.bench.variants import Variant, summary
+from engine.bench.variants import IMPORTANCE_TEXT, Variant, summary
 from engine.errors import ConfigError
 
 
@@ -51,6 +51,8 @@ def _lines(machine: Machine, variants: Sequence[Variant], text: str, problems: s
     rounds = "medians of rounds in which all variants take turns" if sizes else "not measured in this run"
     yield f"Tokens per second: {rounds}.  "
     yield f"Perplexity: {text}, {scored:,} tokens."
+    if any(variant.recipe.importance for variant in variants):
+        yield f"Importance matrix: of {first['variant']}, which read {IMPORTANCE_TEXT.name}."
     if problems:
         label = first["energy_label"]
         yield f"True solves: winners that pass hidden tests, too.  One seed, {first['problems']} problems: a difference"

@@ -6,6 +6,7 @@ Speed is measured in rounds in which all variants take turns, so that what else 
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import statistics
@@ -26,12 +27,17 @@ from engine.bench.problems import Problem
 from engine.bench.runner import Result, run_problems
 from engine.config import Settings
 from engine.errors import ModelError
-from engine.models.quantise import COPY, deep_layers, quantise, source_type
+from engine.models.quantise import COPY, NEEDS_MATRIX, deep_layers, quantise, source_type
 from engine.models.store import ModelFile
 
 STAGES = ("make", "speed", "perplexity", "solves")
 TEXT = Path(textwrap.__file__)
 """What perplexity is measured on, unless another text is named: a module of Python's own library."""
+IMPORTANCE_TEXT = Path(argparse.__file__)
+"""What importance is read from: another one, or the measurement would favour what was fitted to it."""
+IMPORTANCE = "+imatrix"
+"""After a type: it is made with an importance matrix; those that llama.cpp refuses without always are."""
+_IMPORTANCE_WINDOWS = 8
 _CONTEXT, _PROMPT, _TOKENS = 1024, 128, 24
 _SEED = 0
 
@@ -44,12 +50,13 @@ class Recipe:
 
     Attributes:
         kind: a type of llama.cpp's, or `COPY`; empty: the source as it is.
-        pruned: layers left out.
+        pruned: layers left out. importance: made with an importance matrix.
     """
 
     name: str
     kind: str = ""
     pruned: tuple[int, ...] = ()
+    importance: bool = False
 
 
 @define
@@ -83,7 +90,9 @@ class Variant:
 def recipes(source: Path, kinds: Sequence[str], prunings: Sequence[int]) -> list[Recipe]:
     """The source itself first, then its quantizations, then the prunings, which leave the tensors as they are."""
     found = [Recipe(f"source ({source_type(source)})")]
-    found += [Recipe(kind, kind) for kind in kinds]
+    for kind in kinds:
+        bare = kind.removesuffix(IMPORTANCE)
+        found.append(Recipe(kind, bare, importance=kind != bare or bare in NEEDS_MATRIX))
     return found + [
         Recipe(f"{count} layer{'s' * (count > 1)} pruned", COPY, deep_layers(source, count)) for count in prunings
     ]
@@ -122,9 +131,23 @@ class Bench:
             path = self.path(variant)
             if not path.is_file():
                 self._say(f"making {variant.recipe.name}")
-                quantise(self.model.path, path, variant.recipe.kind, pruned=variant.recipe.pruned)
+                recipe = variant.recipe
+                importance = self._importance() if recipe.importance else None
+                quantise(self.model.path, path, recipe.kind, pruned=recipe.pruned, importance=importance)
             variant.size = path.stat().st_size
         self._keep()
+
+    def _importance(self) -> Path:
+        """Of the source, read from a text of its own; found once."""
+        found = self._folder / "importance.npz"
+        if not found.is_file():
+            self._say(f"importance of {self.model.name}'s inputs")
+            partial = found.with_suffix(".partial")
+            source = Variant(Recipe("source"))
+            self._ask("engine.bench.importance", source, "--text", str(IMPORTANCE_TEXT), "--windows",
+                      str(_IMPORTANCE_WINDOWS), "--out", str(partial))  # fmt: skip
+            partial.replace(found)
+        return found
 
     def speed(self, n: int, rounds: int) -> None:
         """Stage `speed`: decoding alone, one candidate and `n` at once, llama.cpp without a host."""

@@ -17,7 +17,9 @@ PRUNINGS = "2,4"
 
 @click.command()
 @click.argument("name")
-@click.option("--types", "kinds", default=KINDS, show_default=True, help="Quantizations to make, with commas.")
+@click.option("--types", "kinds", default=KINDS, show_default=True,
+              help="Quantizations to make, with commas.  Q2_K+imatrix: with an importance matrix; IQ2_XXS and its like "
+              "always have one.")  # fmt: skip
 @click.option("--prune", "prunings", default=PRUNINGS, show_default=True,
               help="How many layers to leave out, with commas: one variant each.")  # fmt: skip
 @click.option("--n", "at_once", type=click.IntRange(2, 32), default=4, show_default=True,

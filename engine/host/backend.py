@@ -151,6 +151,7 @@ class Backend:
         sequences: how many sequences the cache tells apart.
         gpu_layers: how many layers go to the GPU, the output counted as one; 0: no GPU is touched; None: all.  Of no
             account where llama.cpp has none.
+        watch: llama.cpp shows it each tensor that it computes (a `ggml_backend_sched_eval_callback`).
 
     Raises:
         BackendError: the file cannot be loaded, or its context cannot be made.
@@ -167,6 +168,7 @@ class Backend:
         threads: int,
         sequences: int,
         gpu_layers: int | None = None,
+        watch: Any = None,
     ) -> None:
         llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
@@ -194,6 +196,8 @@ class Backend:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
             params.n_ubatch = self.CPU_BATCH
             params.offload_kqv = params.op_offload = False
+        if watch is not None:
+            params.cb_eval = self._watch = watch
         params.kv_unified = True  # one pool of cells: copying a part of a sequence aborts without it
         self.context = llama_cpp.llama_init_from_model(self.model, params)
         if not self.context:

@@ -27,25 +27,34 @@ NEEDS_MATRIX = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "Q2_K_
 _SOURCES = {0: "F32", 1: "F16", 7: "Q8_0", 15: "Q4_K_M", 17: "Q5_K_M", 18: "Q6_K", 32: "BF16"}  # `llama_ftype`
 
 
-def quantise(source: Path, target: Path, kind: str, *, pruned: Sequence[int] = (), threads: int = 0) -> None:
+def quantise(
+    source: Path,
+    target: Path,
+    kind: str,
+    *,
+    pruned: Sequence[int] = (),
+    importance: Path | None = None,
+    threads: int = 0,
+) -> None:
     """Make `target` from `source`.  Under its final name it is whole.
 
     Args:
         kind: `Q8_0`, `Q4_K_M`, ..., or `COPY`.
         pruned: numbers of layers to leave out, from 0.
+        importance: what the inputs of each matrix matter, as `engine.bench.importance` has found it.
         threads: 0: all cores.
 
     Raises:
         ModelError: llama.cpp refused.
     """
-    if kind in NEEDS_MATRIX:
+    if kind in NEEDS_MATRIX and importance is None:
         raise ModelError(
-            f"{kind} needs an importance matrix, which Greenfinch does not make.",
-            remedy="Q2_K, Q3_K_S, IQ3_S, IQ4_XS and larger types need none.",
+            f"{kind} needs an importance matrix.", remedy="Q2_K, Q3_K_S, IQ3_S, IQ4_XS and larger types need none."
         )
     partial = target.with_name(f"{target.name}.partial")
     command = [sys.executable, "-P", "-m", "engine.models.quantise", str(source), str(partial), kind]
     command += ["--threads", str(threads or os.cpu_count() or 1), "--pruned", ",".join(map(str, pruned))]
+    command += ["--importance", str(importance)] if importance is not None else []
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - ours
     if done.returncode:
         partial.unlink(missing_ok=True)
@@ -88,6 +97,7 @@ def _main() -> int:
     parser.add_argument("kind")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--pruned", default="")
+    parser.add_argument("--importance", type=Path)
     arguments = parser.parse_args()
     params = llama_cpp.llama_model_quantize_default_params()
     params.nthread = arguments.threads
@@ -105,6 +115,16 @@ def _main() -> int:
     layers = (ctypes.c_int32 * (len(pruned) + 1))(*pruned, -1)  # -1 ends the list
     if pruned:
         params.prune_layers = ctypes.cast(layers, ctypes.POINTER(ctypes.c_int32))
+    if arguments.importance is not None:
+        import numpy
+
+        with numpy.load(arguments.importance) as found:
+            arrays = {name: numpy.ascontiguousarray(found[name], numpy.float32) for name in found.files}
+        entries = (llama_cpp.llama_model_imatrix_data * (len(arrays) + 1))()  # an entry without a name ends the list
+        for entry, (name, array) in zip(entries, arrays.items(), strict=False):
+            entry.name, entry.size = name.encode(), array.size
+            entry.data = array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        params.imatrix = entries
     made = llama_cpp.llama_model_quantize(
         os.fsencode(arguments.source), os.fsencode(arguments.target), ctypes.byref(params)
     )

@@ -1,7 +1,11 @@
 """Other quantizations and fewer layers, by llama.cpp's own quantizer, from the real small model."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from engine.bench.optimising import page
@@ -30,6 +34,34 @@ def test_a_type_that_cannot_be_made_says_why_and_leaves_nothing(small_model: Pat
     with pytest.raises(ModelError, match="there is no type 'Q9'"):
         quantise(small_model, tmp_path / "a.gguf", "Q9")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_types_that_need_an_importance_matrix_have_one_and_others_may(small_model: Path) -> None:
+    found = recipes(small_model, ["Q2_K", "Q2_K+imatrix", "IQ3_XXS"], [])[1:]
+    assert [(recipe.name, recipe.kind, recipe.importance) for recipe in found] == [
+        ("Q2_K", "Q2_K", False),
+        ("Q2_K+imatrix", "Q2_K", True),
+        ("IQ3_XXS", "IQ3_XXS", True),
+    ]
+
+
+@pytest.mark.slow
+def test_importance_is_read_from_the_model_and_lets_the_smallest_types_be_made(
+    small_model: Path, tmp_path: Path
+) -> None:
+    found, target, text = tmp_path / "importance.npz", tmp_path / "small.gguf", tmp_path / "text.py"
+    text.write_text("def scale(values, factor):\n    return [value * factor for value in values]\n")
+    command = [sys.executable, "-P", "-m", "engine.bench.importance", "--model", str(small_model), "--text", str(text)]
+    command += ["--windows", "1", "--threads", "1", "--out", str(found)]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert 10 < told["tokens"] < 40 and told["matrices"] == 24 * 7
+    with numpy.load(found) as importance:
+        query, key = importance["blk.0.attn_q.weight"], importance["blk.0.attn_k.weight"]
+        assert query.shape == (896,) and importance["blk.5.ffn_down.weight"].shape == (4864,)
+        assert (query == key).all(), "they have the same inputs"
+        assert all((importance[name] >= 0).all() and importance[name].any() for name in importance.files)
+    quantise(small_model, target, "IQ2_XXS", importance=found, threads=2)
+    assert target.stat().st_size < small_model.stat().st_size
 
 
 @pytest.mark.slow
