@@ -53,6 +53,7 @@ def greenfinch(tmp_path, workspace):
     return run
 
 
+@pytest.mark.slow
 def test_a_pass_is_shown_and_not_written(greenfinch, workspace):
     done = greenfinch("implement", "words.py:slugify")
     assert done.returncode == 0, done.stderr

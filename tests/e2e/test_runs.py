@@ -35,6 +35,7 @@ def collector() -> tuple[list, object]:
 SLIP = "    return title.lower().joined()\n"  # an attribute that is not there: what a repair mends most often
 
 
+@pytest.mark.slow
 async def test_greedy_comes_first_then_samples_and_a_repair_that_is_shown_the_failure(workspace):
     seen = []
 
@@ -264,6 +265,7 @@ async def test_a_file_in_another_language_is_refused(workspace):
                 pass
 
 
+@pytest.mark.slow
 async def test_the_record_holds_all_it_takes_to_replay_the_run(workspace):
     outcome = await workspace.implement(BAD, GOOD)
     lines = load_run(Path(outcome.record).stem)

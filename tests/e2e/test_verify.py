@@ -79,6 +79,7 @@ def test_what_the_gate_refuses_costs_no_test(workspace):
     assert (status, told["decided_by"], told["tests"]) == (1, "gate", [])
 
 
+@pytest.mark.slow
 def test_a_whole_module_can_be_judged(workspace):
     text = MODULE.replace("    raise NotImplementedError\n", GOOD).replace("Words", "Other words")
     assert verify(workspace, text, "--replace", "module")[0] == 0

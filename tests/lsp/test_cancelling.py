@@ -56,7 +56,10 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize("cancel", [by_progress, by_job, by_place, by_all, by_code_action])
+@pytest.mark.parametrize(
+    "cancel",
+    [by_progress, *(pytest.param(way, marks=pytest.mark.slow) for way in (by_job, by_place, by_all, by_code_action))],
+)
 async def test_generation_is_cancelled(project: Path, script, cancel: Callable[..., object]) -> None:
     async with editor(project, environment=script(ENDLESS)) as window:
         uri = window.open("words.py")
@@ -80,6 +83,7 @@ async def test_a_hanging_test_is_gone_within_a_second(project: Path, script) -> 
         assert (await window.ended(job))["state"] == "cancelled"
 
 
+@pytest.mark.slow
 async def test_cancelling_what_does_not_run_is_harmless(project: Path, script) -> None:
     async with editor(project, environment=script(GOOD)) as window:
         uri = window.open("words.py")

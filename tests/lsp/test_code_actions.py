@@ -24,7 +24,10 @@ def _titles(actions: list[types.CodeAction]) -> list[tuple[str, str]]:
     return [(action.title, getattr(action.kind, "value", action.kind)) for action in actions]
 
 
-@pytest.mark.parametrize("name", ["Visual Studio Code", "Neovim", "helix", "Eglot"])
+@pytest.mark.parametrize(
+    "name",
+    ["Visual Studio Code", "Neovim", *(pytest.param(name, marks=pytest.mark.slow) for name in ("helix", "Eglot"))],
+)
 async def test_a_stub_is_one_line_of_the_whole_menu_and_one_of_each_menu_it_belongs_to(
     project: Path, script, name: str
 ) -> None:
@@ -179,7 +182,10 @@ async def test_listing_runs_no_code_of_the_users(project: Path, tmp_path: Path, 
     assert not witness.exists()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding",
+    [pytest.param("utf-8", marks=pytest.mark.slow), "utf-16", pytest.param("utf-32", marks=pytest.mark.slow)],
+)
 async def test_positions_behind_emoji_cjk_and_form_feeds_are_understood(project: Path, script, encoding: str) -> None:
     offered = capabilities(general__position_encodings=[encoding])
     async with editor(project, offered, environment=script("")) as window:

@@ -64,6 +64,7 @@ async def test_the_edit_is_versioned_and_its_label_is_the_proof(project: Path, s
         assert params.label in window.messages
 
 
+@pytest.mark.slow
 async def test_progress_is_begun_reported_and_ended(project: Path, script) -> None:
     async with editor(project, environment=script({"text": GOOD, "delay_per_token": 0.3})) as window:
         uri = window.open("words.py")
@@ -75,6 +76,7 @@ async def test_progress_is_begun_reported_and_ended(project: Path, script) -> No
         assert end.message == window.edits[0].label
 
 
+@pytest.mark.slow
 async def test_all_stubs_of_a_class_are_one_edit(project: Path, script) -> None:
     environment = script(PUT, COUNT)
     async with editor(project, environment=environment, options={"strategy": "greedy"}) as window:

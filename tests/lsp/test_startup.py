@@ -72,6 +72,7 @@ def _cpu_seconds(pid: int) -> float:
     return used.user + used.system
 
 
+@pytest.mark.slow
 async def test_server_stays_small_after_a_job_and_never_loads_model_code(project: Path, script) -> None:
     async with editor(project, environment=script('    return "-".join(title.lower().split())\n')) as window:
         uri = window.open("words.py")

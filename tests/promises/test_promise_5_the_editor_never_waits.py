@@ -19,7 +19,9 @@ CRASHES = "    import os\n    os.abort()\n"
 LONGEST_ANSWER = 0.5  # seconds; editors are felt to hang from about there on
 
 
-@pytest.mark.parametrize("reply", [ENDLESS, HANGS], ids=["model", "tests"])
+@pytest.mark.parametrize(
+    "reply", [pytest.param(ENDLESS, id="model"), pytest.param(HANGS, id="tests", marks=pytest.mark.slow)]
+)
 async def test_requests_are_answered_at_once_while_a_job_is_busy(project: Path, script, reply) -> None:
     async with editor(project, environment=script(reply)) as window:
         uri = window.open("words.py")
@@ -40,6 +42,7 @@ async def test_requests_are_answered_at_once_while_a_job_is_busy(project: Path, 
         assert max(answers) < LONGEST_ANSWER
 
 
+@pytest.mark.slow
 async def test_the_command_answers_before_its_client_does(project: Path, script) -> None:
     """Some editors block until the command is answered, and answer nothing themselves meanwhile."""
     async with editor(project, environment=script(GOOD)) as window:
@@ -54,6 +57,7 @@ async def test_the_command_answers_before_its_client_does(project: Path, script)
         assert time.monotonic() - began < LONGEST_ANSWER
 
 
+@pytest.mark.slow
 async def test_a_candidate_that_crashes_its_tests_ends_itself_alone(project: Path, script) -> None:
     environment = script(CRASHES, GOOD)
     async with editor(project, environment=environment) as window:

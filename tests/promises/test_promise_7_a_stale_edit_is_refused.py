@@ -61,6 +61,7 @@ async def test_typing_elsewhere_in_the_document_is_kept_and_tested_with(project:
         assert window.texts[uri] == STUB.replace("    ...\n", GOOD).replace("Words.", "Words and\nmore.")
 
 
+@pytest.mark.slow
 async def test_typing_that_breaks_the_tests_meanwhile_stops_the_edit(project: Path, script) -> None:
     async with editor(project, environment=script(SLOW), options={"strategy": "greedy"}) as window:
         uri = window.open("words.py")
