@@ -30,7 +30,7 @@ LONGEST_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 to 108
 LOG_LINES = 4
 MEMORY_SHORT = "memory"
 LOOPBACK = not hasattr(socket, "AF_UNIX")  # Windows
-_EXIT_REASONS = {3: "model", 4: MEMORY_SHORT}  # the host's `error_code`, for one that ended before it was asked
+_EXIT_REASONS = {4: MEMORY_SHORT, 5: "model"}  # the host's `error_code`, for one that ended before it was asked
 
 
 def socket_path(model: Path, settings: Settings) -> Path:

@@ -20,7 +20,7 @@ log = logging.getLogger("greenfinch.host")
 MODEL_UNFIT = "model"
 MEMORY_SHORT = "memory"
 FAILED = "failed"
-EXIT_CODES = {FAILED: 1, MODEL_UNFIT: 3, MEMORY_SHORT: 4}
+EXIT_CODES = {FAILED: 1, MEMORY_SHORT: 4, MODEL_UNFIT: 5}  # not 3, which Windows gives a process that aborts
 
 
 def load(model: Path, *, context_tokens: int, threads: int, sequences: int, ladder: GpuLadder) -> Backend:
