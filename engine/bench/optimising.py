@@ -76,11 +76,11 @@ def _cells(row: Mapping[str, Any], sizes: Sequence[int], with_problems: bool) ->
 
 def _verdicts(rows: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> Iterator[str]:
     """Each variant against the source, in figures alone."""
-    first, n = rows[0], str(sizes[0]) if sizes else ""
+    first = rows[0]
     for row in rows[1:]:
         parts = [f"{row['megabytes'] / first['megabytes']:.0%} of the size"]
-        if row["tokens_per_second"].get(n) and first["tokens_per_second"].get(n):
-            parts.append(f"{row['tokens_per_second'][n] / first['tokens_per_second'][n]:.0%} of the speed (N={n})")
+        rates = ((n, row["tokens_per_second"].get(str(n)), first["tokens_per_second"].get(str(n))) for n in sizes)
+        parts += [f"{own / its:.0%} of the speed (N={n})" for n, own, its in rates if own and its]
         if row["perplexity"] and first["perplexity"]:
             parts.append(f"{row['perplexity'] / first['perplexity']:.2f} times the perplexity")
         if row["problems"]:

@@ -182,14 +182,17 @@ class Bench:
 
     async def solves(self, problems: Sequence[Problem], settings: Settings) -> None:
         """Stage `solves`: the whole search on every problem, with the variant as its model."""
+        wanted = {(problem.id, settings.strategy, _SEED) for problem in problems}
         for variant in self.variants:
+            done = frozenset((result.id, result.strategy, result.seed) for result in variant.results)
+            if wanted <= done:
+                continue
             self._say(f"problems with {variant.recipe.name}")
 
             def report(result: Result, _: RecordedRun | None, variant: Variant = variant) -> None:
                 variant.results.append(result)
                 self._keep()
 
-            done = frozenset((result.id, result.strategy, result.seed) for result in variant.results)
             with_it = attrs.evolve(settings, model=str(self.path(variant)), host_idle_minutes=0.0)
             await run_problems(problems, [settings.strategy], with_it, [_SEED], report, done=done)
 

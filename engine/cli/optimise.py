@@ -89,7 +89,7 @@ def optimise(
         command=command,
     )  # fmt: skip
     (out / "report.md").write_text(report, "utf-8")
-    if all(variant.perplexity is not None and variant.rate(1) for variant in variants):
-        plot(variants, out / "plot.svg", 1)
+    if all(variant.perplexity is not None and variant.rate(at_once) for variant in variants):
+        plot(variants, out / "plot.svg", at_once)  # as a search decodes
     if not as_json:
         click.echo(report, nl=False)
