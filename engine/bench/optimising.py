@@ -109,17 +109,19 @@ def plot(variants: Sequence[Variant], target: Path, n: int) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for variant in variants:
-        rate = variant.rate(n)
-        if rate is None or variant.perplexity is None:
-            continue
+    measured = [(v.rate(n) or 0.0, v.perplexity, v) for v in variants if v.rate(n) and v.perplexity is not None]
+    # Names of neighbours go to the left and right of their points in turn.
+    for turn, (rate, perplexity, variant) in enumerate(sorted(measured, key=lambda each: each[:2])):
         kind = "tab:red" if variant.recipe.pruned else "tab:blue" if variant.recipe.kind else "black"
-        axes.scatter(rate, variant.perplexity, s=variant.size / 4e6, color=kind, alpha=0.7)
-        axes.annotate(variant.recipe.name, (rate, variant.perplexity), xytext=(6, 6), textcoords="offset points",
-                      fontsize=8)  # fmt: skip
+        axes.scatter(rate, perplexity, s=variant.size / 4e6, color=kind, alpha=0.7)
+        axes.annotate(variant.recipe.name, (rate, perplexity), xytext=(9 if turn % 2 else -9, -3),
+                      textcoords="offset points", fontsize=7, ha="left" if turn % 2 else "right")  # fmt: skip
     axes.set_xlabel(f"tokens per second, N={n} (further right is faster)")
     axes.set_ylabel("perplexity (further down is better)")
     axes.set_yscale("log")
+    for written in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        written("{x:g}")  # 7, not 7 x 10^0
+    axes.margins(0.2, 0.1)
     axes.set_title("Quality against speed; areas are file sizes", fontsize=10)
     axes.grid(alpha=0.3)
     figure.tight_layout()
