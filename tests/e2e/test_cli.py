@@ -120,6 +120,7 @@ def test_an_interruption_exits_with_130_and_changes_nothing(workspace, tmp_path)
     assert workspace.hashes() == before
 
 
+@pytest.mark.slow
 def test_json_of_a_run_that_could_not_be_ends_with_the_error(greenfinch):
     for arguments in (("implement", "words.py:slugfy"), ("implement", "nowhere.py:f"),
                       ("verify", "words.py:slugfy", "--candidate", "words.py")):  # fmt: skip
@@ -210,6 +211,7 @@ def test_writing_keeps_bytes_mode_and_links(workspace):
     assert not list(workspace.root.glob(".words*"))
 
 
+@pytest.mark.slow
 def test_a_run_can_be_looked_at_afterwards(greenfinch):
     greenfinch("implement", "words.py:slugify")
     assert "slugify" in greenfinch("runs", "list").stdout

@@ -34,6 +34,7 @@ def verify(workspace: Workspace, text: str, *arguments: str) -> tuple[int, dict]
     return done.returncode, json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_good_text_is_accepted_with_its_tests(workspace):
     status, told = verify(workspace, f"def slugify(title):\n{GOOD}")
     assert (status, told["accepted"], told["reason"]) == (0, True, "")

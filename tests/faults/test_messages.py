@@ -168,6 +168,7 @@ def run(project, script, seed: int, count: int) -> None:
         wire.kill()
 
 
+@pytest.mark.slow
 def test_some_messages_that_no_editor_should_send(project, script):
     run(project, script, 0, QUICK)
 

@@ -71,6 +71,7 @@ async def test_generation_is_cancelled(project: Path, script, cancel: Callable[.
         assert window.edits == [] and window.texts[uri] == STUB
 
 
+@pytest.mark.slow
 async def test_a_hanging_test_is_gone_within_a_second(project: Path, script) -> None:
     async with editor(project, environment=script(HANGS)) as window:
         uri = window.open("words.py")

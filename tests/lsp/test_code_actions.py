@@ -46,6 +46,7 @@ async def test_a_function_with_a_body_is_offered_as_refactoring_only(project: Pa
         assert _titles(await window.actions(uri, "def done")) == [("Fix until the tests pass", REWRITE)]
 
 
+@pytest.mark.slow
 async def test_only_the_kinds_asked_for_are_listed(project: Path, script) -> None:
     async with editor(project, environment=script("")) as window:
         uri = window.open("words.py")
@@ -122,6 +123,7 @@ async def test_a_client_that_cannot_show_disabled_actions_gets_one_that_tells_th
         assert any("unheard_of" in message and "test_*.py" in message for message in window.messages)
 
 
+@pytest.mark.slow
 async def test_such_a_client_without_a_model_may_choose_the_action_which_asks(project: Path, tmp_path: Path) -> None:
     plain = capabilities(text_document__code_action__disabled_support=None)
     environment = {"GREENFINCH_MODELS": str(tmp_path / "no models")}
@@ -131,6 +133,7 @@ async def test_such_a_client_without_a_model_may_choose_the_action_which_asks(pr
         assert pull.title.startswith("Pull the model")
 
 
+@pytest.mark.slow
 async def test_listing_in_a_huge_file_holds_nothing_up_and_outdated_requests_are_dropped(project: Path, script) -> None:
     huge = STUB + "".join(f"def f{number}(a, b):\n    return a + b\n\n\n" for number in range(5000))
     async with editor(project, environment=script("")) as window:
@@ -154,6 +157,7 @@ async def test_listing_in_a_huge_file_holds_nothing_up_and_outdated_requests_are
         assert found["latest"] and not found["outdated"]
 
 
+@pytest.mark.slow
 async def test_a_client_without_any_capability_gets_plain_commands(project: Path, script) -> None:
     async with editor(project, types.ClientCapabilities(), environment=script("")) as window:
         uri = window.open("words.py")
@@ -161,6 +165,7 @@ async def test_a_client_without_any_capability_gets_plain_commands(project: Path
         assert isinstance(command, types.Command) and command.title == GENERATE
 
 
+@pytest.mark.slow
 async def test_other_files_and_blank_places_offer_nothing(project: Path, script) -> None:
     (project / "notes.txt").write_text("def slugify\n")
     (project / "full.py").write_text("# slugify\n\nx = 1\n")

@@ -35,6 +35,7 @@ async def implement(window: Editor, uri: str, marker: str, title: str = GENERATE
     return await window.ended(answer["job"])
 
 
+@pytest.mark.slow
 async def test_a_stub_in_an_unsaved_buffer_is_implemented(project: Path, script) -> None:
     on_disk = "# nothing is saved yet\n"
     (project / "words.py").write_text(on_disk)

@@ -38,6 +38,7 @@ async def test_what_candidates_write_never_reaches_the_tree(workspace, sandbox):
     assert workspace.hashes() == before
 
 
+@pytest.mark.slow
 async def test_absolute_paths_are_no_way_out(workspace):
     """A copy cannot promise it, and says so."""
     before = workspace.hashes()

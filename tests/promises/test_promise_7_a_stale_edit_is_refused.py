@@ -29,6 +29,7 @@ async def started(window: Editor, uri: str) -> str:
     return str(answer["job"])
 
 
+@pytest.mark.slow
 async def test_a_target_that_its_user_changed_meanwhile_is_left_alone(project: Path, script) -> None:
     async with editor(project, environment=script(SLOW), options={"strategy": "greedy"}) as window:
         uri = window.open("words.py")

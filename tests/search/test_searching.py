@@ -87,6 +87,7 @@ async def test_full_asks_for_candidates_without_comments_none_of_them_twice(work
     assert dict(requests[1].distinct.ended) == {1: first.tokens + 1}  # the end that the model itself put there, too
 
 
+@pytest.mark.slow
 async def test_comments_are_a_setting(workspace):
     model = Listening(GOOD)
     settings = Settings().updated({"python": sys.executable, "comments": True}, source="test")
@@ -94,6 +95,7 @@ async def test_comments_are_a_setting(workspace):
     assert {request.avoid_line_start for request in model.requests} == {""}
 
 
+@pytest.mark.slow
 async def test_the_published_strategies_sample_as_the_model_does(workspace):
     model = Listening(BAD, GOOD)
     settings = Settings().updated({"python": sys.executable, "strategy": "best-of-n"}, source="test")
@@ -133,6 +135,7 @@ async def test_a_larger_model_that_cannot_be_used_does_not_end_the_search(worksp
     assert outcome.best is not None
 
 
+@pytest.mark.slow
 async def test_a_body_that_is_there_is_the_first_candidate_and_parent(workspace):
     """Fix until the tests pass: its own failure is what the model is asked to correct."""
     workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", BAD))

@@ -57,6 +57,7 @@ def commanded(python):
     return open_verifier
 
 
+@pytest.mark.slow
 async def test_tests_that_reach_the_target_are_found_by_their_reports_and_the_others_must_not_break(
     project, commanded, level
 ):

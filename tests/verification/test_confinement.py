@@ -59,6 +59,7 @@ async def test_nothing_that_tests_write_reaches_the_users_tree(work, opened, lev
     assert work.snapshot() == before
 
 
+@pytest.mark.slow
 async def test_a_text_that_ends_the_process_with_success_does_not_pass(work, opened, level):
     async with opened(work, level) as verifier:
         found = await work.baseline(verifier, "lib.py", ["f"])
@@ -126,6 +127,7 @@ async def test_a_fork_bomb_is_ended(work, opened, levels):
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 async def test_endless_output_is_bounded(work, opened, level):
     text = body("import os", "while True: os.write(1, b'x' * 65536)")
     async with opened(work, level) as verifier:
@@ -239,6 +241,7 @@ async def test_a_copy_at_the_original_path_serves_where_overlays_do_not_work(wor
     assert work.snapshot() == before
 
 
+@pytest.mark.slow
 async def test_several_texts_can_be_judged_at_once(work, opened, level):
     results = {}
 

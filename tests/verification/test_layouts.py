@@ -219,7 +219,7 @@ def chosen(layout: Layout, python: Interpreter) -> Interpreter:
 
 
 AT_ONCE = 2
-QUICK = ("flat", "namespace package", "unittest")
+QUICK = ("flat", "unittest")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in LAYOUTS])

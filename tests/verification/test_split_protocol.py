@@ -178,6 +178,7 @@ def is_plain(value: Any) -> bool:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(answer=ANSWERS | ANYTHING)
 @example(answer={"objects": {}, "value": {"float": "nan"}})

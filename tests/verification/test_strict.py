@@ -257,6 +257,7 @@ KNOWN = """
 """
 
 
+@pytest.mark.slow
 async def test_an_answer_that_is_equal_to_all_that_tests_expect_is_not_accepted(judged):
     found = await judged("shout", KNOWN)
     assert (found.accepted, found.decided_by) == (False, "twin")

@@ -306,10 +306,11 @@ OFTEN = (
     "-x",
     "-W error",
     "--import-mode",
+    "fixtures of wider scope",
+    "parametrized fixtures and classes",
 )  # the others are as slow, and rarer
 ALONE = [
-    *(pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in CONFIGURED),
-    *WRITTEN,
+    *(pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in (*CONFIGURED, *WRITTEN)),
     *(pytest.param(name, marks=pytest.mark.slow) for name in UNITTEST),  # by unittest itself below
 ]
 

@@ -233,6 +233,7 @@ async def test_several_runs_at_once_do_not_mix(work, warmed):
         assert await verifier.warmed() == ""
 
 
+@pytest.mark.slow
 async def test_a_cancelled_run_is_gone_at_once(work, warmed):
     async with warmed(work) as (verifier, found):
         server = server_of(verifier)
@@ -274,6 +275,7 @@ async def test_a_new_file_of_an_editable_project_replaces_no_server(work, opened
         assert (await warm(work, verifier, found, body("return number * 2"))).passed
 
 
+@pytest.mark.slow
 async def test_unsaved_tests_and_configuration_are_what_counts(work, warmed):
     async with warmed(work) as (verifier, found):
         texts = {
@@ -324,6 +326,7 @@ async def test_a_conftest_that_loads_the_projects_package_sees_the_candidate(pro
         assert await verifier.warmed() == ""
 
 
+@pytest.mark.slow
 async def test_a_conftest_that_reads_a_file_of_the_project_waits_for_the_candidate(project, warmed):
     work = project(
         {
@@ -416,6 +419,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.mark.slow
 async def test_closing_leaves_no_process_and_no_folder(work, warmed, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))  # others of ours may run, too
     monkeypatch.setattr(tempfile, "tempdir", None)  # chosen anew, by that
