@@ -73,7 +73,9 @@ class Full:
         patience = min(self.patience_most, max(self.patience_least, self.patience * first))
         wanted = self._passers_wanted(state)
         found = _votes(state)
-        if found >= wanted or state.seconds - first >= patience:
+        # A repetition needs no test, and would be ahead of a different one that is in its tests.
+        agreed = found >= wanted and not any(a.status == "testing" for a in state.attempts)
+        if agreed or len(state.passed) >= wanted or state.seconds - first >= patience:
             return Step(over=True)
         if self._saturated(state) and not state.running:
             return Step(over=True)

@@ -269,6 +269,8 @@ def test_what_repeats_a_passer_speaks_for_it_as_a_further_passer_would():
     again = Attempt(2, "refused", Sample(0.8), same_as=1, ended=3.0)
     assert start("full", state(passed, again, seconds=3.0)) == (Sample(0.8),)
     assert decide(POLICIES["full"], state(passed, again, evolve(again, number=3), seconds=3.0)).over
+    other = Attempt(4, "testing", Sample(0.8))
+    assert not decide(POLICIES["full"], state(passed, again, evolve(again, number=3), other, seconds=3.0)).over
     wrong = evolve(failed(2, 0, 0, 0), number=2)
     assert not decide(POLICIES["full"], state(passed, wrong, evolve(again, number=3, same_as=2), seconds=3.0)).over
 
