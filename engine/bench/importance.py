@@ -8,7 +8,6 @@ the activations that a Q4_K_M has.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import json
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy
 from llama_cpp._ggml import libggml
 from numpy.typing import NDArray
 
-from engine.bench.perplexity import WINDOW
+from engine.bench.perplexity import WINDOW, reading
 from engine.host.backend import Backend, BackendError
 
 _F32 = 0  # of ggml_type
@@ -105,11 +104,7 @@ class Collector:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="engine.bench.importance")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--windows", type=int, required=True)
-    parser.add_argument("--threads", type=int, required=True)
+    parser = reading("engine.bench.importance")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     collector = Collector()
@@ -123,9 +118,10 @@ def main() -> None:
         for position, token in enumerate(tokens[start : start + WINDOW]):
             backend.batch.add(token, position, 0, logits=True)  # else the last layer's products are left out
         backend.decode()
+    found = collector.importance()
     with arguments.out.open("wb") as file:
-        numpy.savez(file, **collector.importance())  # type: ignore[arg-type] # names of arrays, all of one type
-    print(json.dumps({"tokens": len(tokens), "matrices": len(collector.importance())}))
+        numpy.savez(file, **found)  # type: ignore[arg-type] # names of arrays, all of one type
+    print(json.dumps({"tokens": len(tokens), "matrices": len(found)}))
     backend.close()
 
 

@@ -109,7 +109,7 @@ def plot(variants: Sequence[Variant], target: Path, n: int) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    measured = [(v.rate(n) or 0.0, v.perplexity, v) for v in variants if v.rate(n) and v.perplexity is not None]
+    measured = [(rate, v.perplexity, v) for v in variants if (rate := v.rate(n)) and v.perplexity is not None]
     # Names of neighbours go to the left and right of their points in turn.
     for turn, (rate, perplexity, variant) in enumerate(sorted(measured, key=lambda each: each[:2])):
         kind = "tab:red" if variant.recipe.pruned else "tab:blue" if variant.recipe.kind else "black"

@@ -35,13 +35,18 @@ def perplexity(backend: Backend, tokens: list[int], windows: int) -> tuple[float
     return (math.exp(surprise / scored) if scored else math.nan), scored
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="engine.bench.perplexity")
+def reading(name: str) -> argparse.ArgumentParser:
+    """The arguments of a process that has a model read a text."""
+    parser = argparse.ArgumentParser(prog=name)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--windows", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = reading("engine.bench.perplexity").parse_args()
     backend = Backend(arguments.model, context_tokens=WINDOW, threads=arguments.threads, sequences=1)
     tokens = backend.tokenize(arguments.text.read_text("utf-8"))
     value, scored = perplexity(backend, tokens, arguments.windows)
