@@ -11,6 +11,8 @@ import httpx
 import pytest
 from host_process import HostProcess
 
+from engine.host.loading import EXIT_CODES, MEMORY_SHORT, MODEL_UNFIT
+
 pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 StartHost = Callable[..., HostProcess]
@@ -58,7 +60,7 @@ def test_a_truncated_model_ends_the_host_with_the_reason_in_its_log(
     with small_model.open("rb") as whole:
         broken.write_bytes(whole.read(20_000_000))
     host = start_host(broken)
-    assert host.process.wait(60) == 3
+    assert host.process.wait(60) == EXIT_CODES[MODEL_UNFIT]
     log = host.log.read_text()
     assert "broken.gguf is cut off" in log
     assert not host.socket.exists()
@@ -79,7 +81,7 @@ def test_memory_for_no_context_at_all_is_an_error_before_anything_is_loaded(
     left = "import engine.host.loading as loading\nloading.available_bytes = lambda: 300_000_000"
     left += "\ndef fail(*_, **__): raise SystemError('it was loaded')\nloading.Backend.__init__ = fail"
     host = start_host(small_model, before=left)
-    assert host.process.wait(60) == 4
+    assert host.process.wait(60) == EXIT_CODES[MEMORY_SHORT]
     assert "300 MB are available" in host.log.read_text()
 
 
