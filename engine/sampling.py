@@ -33,12 +33,24 @@ class Sampled:
         tokens: sampled for it, a plan included.
         new_chars: characters of what the model had to read that the run's first prompt does not begin with.
         problem: why it is no candidate, in one line; empty if it is one.
+        logprob: of its bodies, the natural logarithm of the model's own probability, where the backend says.
     """
 
     bodies: dict[str, str]
     tokens: int
     problem: str = ""
     new_chars: int = 0
+    logprob: float | None = None
+
+
+@frozen
+class _Streamed:
+    """Text (a body, for a function), tokens of the candidate so far, whether it came to its end; `logprob` as above."""
+
+    text: str
+    tokens: int
+    complete: bool
+    logprob: float | None = None
 
 
 class Sampler:
@@ -96,10 +108,11 @@ class Sampler:
         if isinstance(decision, Sample) and decision.variant == "plan":
             most = min(PLAN_TOKENS, request.max_tokens // 2)
             planning = evolve(request, stop=("```",), max_tokens=most, avoid_line_start="")
-            plan, tokens, _ = await self._stream(number, planning, None, 0)
-            plan = f"{plan.rstrip()}\n\n"
+            planned = await self._stream(number, planning, None, 0)
+            plan, tokens = f"{planned.text.rstrip()}\n\n", planned.tokens
         new_chars = self._prompt.new_chars(request.messages)
         bodies: dict[str, str] = {}
+        logprobs: list[float | None] = []
         for function in self._prompt.target.functions:
             prefill = self._prompt.prefill(bodies, function.qualname, plan=plan)
             most = min(request.max_tokens, decision.tokens - tokens)
@@ -108,24 +121,26 @@ class Sampler:
             asked = evolve(request, prefill=prefill, max_tokens=most)
             if decision.distinct and function is self._prompt.target.functions[-1]:  # equal beginnings may go on apart
                 asked = evolve(asked, distinct=Distinct(self._key, number, tuple(self._ended.items())))
-            body, tokens, complete = await self._stream(number, asked, function, tokens)
-            if not complete:
+            streamed = await self._stream(number, asked, function, tokens)
+            tokens = streamed.tokens
+            if not streamed.complete:
                 problem = f"{function.name} is not complete after {most} tokens"
                 return Sampled(bodies, tokens, problem, new_chars)
-            bodies[function.qualname] = body
-        return Sampled(bodies, tokens, new_chars=new_chars)
+            bodies[function.qualname] = streamed.text
+            logprobs.append(streamed.logprob)
+        known = [logprob for logprob in logprobs if logprob is not None]
+        together = sum(known) if len(known) == len(logprobs) else None
+        return Sampled(bodies, tokens, new_chars=new_chars, logprob=together)
 
-    async def _stream(
-        self, number: int, request: SampleRequest, function: Function | None, tokens: int
-    ) -> tuple[str, int, bool]:
-        """Text (a body, for a function), tokens so far, and whether it came to its end."""
-        text, begun = "", tokens
+    async def _stream(self, number: int, request: SampleRequest, function: Function | None, tokens: int) -> _Streamed:
+        text, begun, logprob = "", tokens, None
         async with aclosing(self._generator.sample(request)) as pieces:
             async for piece in pieces:
                 if piece.note:
                     self._emit(WentOn(piece.note))
                 text += piece.text
                 tokens += piece.tokens
+                logprob = piece.usage.logprob if piece.usage else logprob
                 self._count(number, tokens, piece.tokens)
                 if function is None:
                     continue
@@ -133,8 +148,8 @@ class Sampler:
                 if body is not None or piece.finish == "length":
                     self._ended[number] = tokens - begun + (piece.finish == "stop")  # what says so is a token, too
                 if body is not None:
-                    return body, tokens, True
-        return text, tokens, function is None
+                    return _Streamed(body, tokens, complete=True, logprob=logprob)
+        return _Streamed(text, tokens, complete=function is None)
 
     def _count(self, number: int, tokens: int, new: int) -> None:
         self.spent[number] = tokens

@@ -194,6 +194,7 @@ class Searching:
         if candidate.sampled.problem:
             self._refuse(candidate, Refused(candidate.sampled.problem))
             return
+        candidate.attempt = evolve(candidate.attempt, logprob=candidate.sampled.logprob)
         drafted = Solution(candidate.sampled.bodies)
         admitted = await anyio.to_thread.run_sync(gate.judge, number, drafted)
         self._tell.record("candidate_text", number=number, bodies=candidate.sampled.bodies)

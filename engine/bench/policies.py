@@ -23,6 +23,8 @@ FIXED = (
     "plan+repair",
     "full(passers=1)",
     "full(passers=2)",
+    "full(likely=2)",
+    "full(patience=1.0;patience_least=4)",
     "full(passers=5;few=20)",
     "full(repairs=0)",
     "full(variants=0)",

@@ -30,6 +30,7 @@ class Recorded:
         kind: `greedy`, `sampled`, `repaired` or `existing`; variant, larger, temperature, parent: as it was asked for.
         status: `refused`, `failed`, `passed` or `dropped`; same_as: the candidate it repeats.
         vector: which of the judge's tests it passes; whole: none were left out.
+        logprob: natural logarithm of the probability that the model gives it; None if that is not known.
         tokens: sampled; new_chars: read beyond the run's first prompt.
         sampling_seconds, test_seconds: as measured, beside whatever else ran.
         ended: when its verdict came, in seconds of the run.
@@ -50,6 +51,7 @@ class Recorded:
     whole: bool = True
     failed_fast: bool = False
     tokens: int = 0
+    logprob: float | None = None
     new_chars: int = 0
     sampling_seconds: float = 0.0
     test_seconds: float = 0.0
@@ -151,6 +153,7 @@ def _recorded(line: Mapping[str, Any], bodies: dict[str, str]) -> Recorded:
         whole=line["whole"],
         failed_fast=line["failed_fast"],
         tokens=line["tokens"],
+        logprob=line.get("logprob"),
         new_chars=line["new_chars"],
         sampling_seconds=line["sampling_seconds"],
         test_seconds=line["test_seconds"],

@@ -181,7 +181,10 @@ def _advance(trials: list[_Trial], queue: list[_Trial], seen: dict[int, int], no
 def _sampled(trial: _Trial, queue: list[_Trial], seen: dict[int, int], now: float) -> None:
     """A text is complete: to the tests with it, unless the gate refuses it."""
     source, number = trial.source, trial.attempt.number
-    attempt = evolve(trial.attempt, tokens=source.tokens if source else 40, seconds=now - trial.started, ended=now)
+    attempt = evolve(
+        trial.attempt, tokens=source.tokens if source else 40, logprob=source.logprob if source else None,
+        seconds=now - trial.started, ended=now,
+    )  # fmt: skip
     form = (source.same_as or source.number) if source else -1
     first = seen.setdefault(form, number)
     if source is None or first != number:

@@ -78,11 +78,13 @@ class Usage:
         prompt_tokens: length of the prompt, prefill included.
         cached_tokens: of these, the ones that needed no evaluation.
         completion_tokens: sampled tokens.
+        logprob: natural logarithm of the model's own probability of these together, where the backend says.
     """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    logprob: float | None = None
 
 
 @frozen
@@ -93,7 +95,7 @@ class Piece:
         text: may be empty (the last piece often is).
         tokens: sampled tokens that this piece stands for.
         finish: None until the last piece: `stop` (the model ended it) or `length` (`max_tokens` were used up).
-        usage: with the last piece, if the backend says.
+        usage: so far, with the last piece at the latest, if the backend says.
         note: what failed, and what goes on in its place, in a few words for the user.
     """
 

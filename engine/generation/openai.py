@@ -202,7 +202,7 @@ class _Stream:
         counted = self._usage.completion_tokens if self._own and self._usage else self._tokens + bool(text)
         new, self._tokens = counted - self._tokens, counted
         text = self._echo.feed(text)
-        return Piece(text, new) if text or new else None
+        return Piece(text, new, usage=self._usage) if text or new else None
 
     def end(self) -> Piece:
         """The last piece; it makes up for tokens that came without text."""
@@ -255,6 +255,7 @@ def _usage(value: object) -> Usage | None:
         prompt_tokens=int(value.get("prompt_tokens") or 0),
         cached_tokens=int(details.get("cached_tokens") or 0),
         completion_tokens=int(value.get("completion_tokens") or 0),
+        logprob=value.get("completion_logprob"),
     )
 
 

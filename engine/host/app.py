@@ -112,6 +112,8 @@ async def _events(answer: _Answer, event: Callable[[bytes], Awaitable[None]]) ->
         if answer.request.logprobs is not None:
             choice["logprobs"] = logprobs(chunk.logprobs)
         spent = answer.usage(sum(counts)) if answer.request.continuous_usage else None
+        if spent is not None and chunk.logprob is not None and len(counts) == 1:
+            spent["completion_logprob"] = round(chunk.logprob, 4)
         await event(_sse(answer.envelope.chunk([choice], spent)))
         finished += chunk.finish is not None
         if finished == len(answer.samples):

@@ -63,6 +63,11 @@ class Place:
             order = numpy.argsort(-logits[ids], kind="stable")
             self.ids, self.logits = ids[order], logits[ids[order]].astype(numpy.float64)
 
+    def logprob(self, token: int) -> float:
+        """The natural logarithm of the model's own probability of a token, among the likeliest."""
+        weights = numpy.exp(self.logits - self.logits[0])
+        return float(numpy.log(weights[self.ids == token][0] / weights.sum()))
+
     def shares(self, way: Sampling) -> NDArray[numpy.float64]:
         """Probabilities of `ids`: cut off by top-p and by min-p, then by temperature, as llama.cpp has them."""
         weights = numpy.exp(self.logits - self.logits[0])
@@ -131,7 +136,11 @@ def _count(path: Sequence[Place], way: Sampling) -> None:
 
 
 class DistinctSampler:
-    """Draws the tokens of one sample, as `backend.Sampler` does, from what its tree has left."""
+    """Draws the tokens of one sample, as `backend.Sampler` does, from what its tree has left.
+
+    Attributes:
+        logprob: of all that was drawn, the natural logarithm of the model's own probability.
+    """
 
     def __init__(self, tree: Tree, distinct: Distinct, sampling: Sampling) -> None:
         tree.end(distinct.ended)
@@ -139,12 +148,14 @@ class DistinctSampler:
         self._path = tree.begin(distinct.number)
         self._sampling = sampling
         self._chance = random.Random(sampling.seed)  # noqa: S311 - a draw
+        self.logprob = 0.0
 
     def sample(self, logits: NDArray[numpy.float32]) -> int:
         """Draw a token by the logits of the vocabulary."""
         place = self._path[-1]
         place.learn(logits)
         token = self._tree.draw(place, self._sampling, self._chance)
+        self.logprob += place.logprob(token)
         self._path.append(place.after.setdefault(token, Place()))
         return token
 

@@ -51,7 +51,8 @@ class Run:
 
     def _chunk(self, text: str, finish: Literal["stop", "length"] | None = None) -> Chunk:
         logprobs, self._logprobs = tuple(self._logprobs), []
-        return Chunk(text, self.count, finish, logprobs=logprobs)
+        logprob = self.sampler.logprob if isinstance(self.sampler, DistinctSampler) else None
+        return Chunk(text, self.count, finish, logprobs=logprobs, logprob=logprob)
 
 
 def _logprob(backend: Backend, index: int, token: int, top: int) -> TokenLogprob:

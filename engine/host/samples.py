@@ -33,6 +33,7 @@ class Chunk:
         finish: None while the sample goes on.
         error: why it ended without a result; then it is the last.
         logprobs: of the tokens since the last chunk, if they were asked for.
+        logprob: of all tokens so far together, where the sample is a distinct one.
     """
 
     text: str = ""
@@ -40,6 +41,7 @@ class Chunk:
     finish: Literal["stop", "length"] | None = None
     error: str | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
+    logprob: float | None = None
 
 
 @define(eq=False)

@@ -8,6 +8,7 @@ that came to nothing counts against it.  After a first pass it looks for a few m
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 
@@ -44,6 +45,7 @@ class Full:
         strength: how much a parent's share of passed tests counts, in tries (REx calls it C).
         passers: after a pass, so many are wanted for a choice, if tests are few; one that is repeated counts again.
         few: a judge of more tests than this needs no choice; one of half as many wants all `passers`.
+        likely: one that the model gives with this probability needs no other beside it.
         patience: for these the search may last longer, as a share of the time to the first pass, which its siblings
             need, too; least and most in seconds.
         ending: the share of limit or time that is kept for the larger model, where there is one.
@@ -60,8 +62,9 @@ class Full:
     strength: float = 10.0
     passers: int = 3
     few: int = 10
-    patience: float = 1.0
-    patience_least: float = 4.0
+    likely: float = 0.1
+    patience: float = 0.5
+    patience_least: float = 2.0
     patience_most: float = 15.0
     ending: float = 0.3
 
@@ -69,6 +72,8 @@ class Full:
 
     def settled(self, state: State) -> Step:
         """Wait for siblings, or start a few more, until there are passers enough or patience is at its end."""
+        if any(a.logprob is not None and math.exp(a.logprob) >= self.likely for a in state.passed):
+            return Step(over=True)
         first = min(a.ended for a in state.passed)
         patience = min(self.patience_most, max(self.patience_least, self.patience * first))
         wanted = self._passers_wanted(state)

@@ -71,6 +71,7 @@ class Attempt:
         failed_fast: it failed by a name, import, type or syntax error, which a repair mends most often.
         same_as: an earlier candidate that it only repeats (it is refused, then).
         tokens: sampled for it.
+        logprob: natural logarithm of the probability that its model gives it, if that is known.
         seconds: from its start to its verdict.
         ended: when that was, in seconds of the run.
     """
@@ -83,6 +84,7 @@ class Attempt:
     failed_fast: bool = False
     same_as: int | None = None
     tokens: int = 0
+    logprob: float | None = None
     seconds: float = 0.0
     ended: float = 0.0
 

@@ -59,6 +59,13 @@ def probability(tokens: tuple[int, ...]) -> float:
     return found
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.5])
+def test_its_probability_is_the_models_own_whatever_the_temperature(temperature: float) -> None:
+    sampler = Trees().sampler(Distinct("key", 1, {}), [1, 2], Sampling(temperature, 0.9, 0.0, 3))
+    tokens = sampled(sampler)
+    assert sampler.logprob == pytest.approx(math.log(probability(tokens)))
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10**6), st.sampled_from([0.3, 0.8, 1.5]), st.sampled_from([1.0, 0.9]))
 def test_none_comes_twice(seed: int, temperature: float, top_p: float) -> None:

@@ -264,6 +264,12 @@ def test_after_a_pass_siblings_may_end_and_a_few_more_are_bought():
     assert decide(POLICIES["full"], state(many, seconds=2.0)).over  # thirty tests leave little open
 
 
+def test_what_the_model_is_sure_of_needs_no_second_candidate_beside_it():
+    passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, logprob=-1.0, ended=2.0)
+    assert decide(POLICIES["full"], state(passed, seconds=2.0)).over
+    assert not decide(POLICIES["full"], state(evolve(passed, logprob=-5.0), seconds=2.0)).over
+
+
 def test_what_repeats_a_passer_speaks_for_it_as_a_further_passer_would():
     passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, ended=2.0)
     again = Attempt(2, "refused", Sample(0.8), same_as=1, ended=3.0)
