@@ -111,14 +111,14 @@ async def _events(answer: _Answer, event: Callable[[bytes], Awaitable[None]]) ->
         choice = {"index": index, "delta": delta, "finish_reason": chunk.finish}
         if answer.request.logprobs is not None:
             choice["logprobs"] = logprobs(chunk.logprobs)
-        spent = answer.usage(sum(counts)) if answer.request.continuous_usage else None
-        if spent is not None and chunk.logprob is not None and len(counts) == 1:
+        spent = answer.usage(sum(counts))
+        if chunk.logprob is not None and len(counts) == 1:
             spent["completion_logprob"] = round(chunk.logprob, 4)
-        await event(_sse(answer.envelope.chunk([choice], spent)))
+        await event(_sse(answer.envelope.chunk([choice], spent if answer.request.continuous_usage else None)))
         finished += chunk.finish is not None
         if finished == len(answer.samples):
             if answer.request.include_usage:
-                await event(_sse(answer.envelope.chunk([], answer.usage(sum(counts)))))
+                await event(_sse(answer.envelope.chunk([], spent)))
             break
 
 

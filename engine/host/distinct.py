@@ -21,6 +21,7 @@ from engine.host.backend import Sampler, Sampling
 from engine.host.likeliest import likeliest
 
 MOST_TREES = 32
+_AS_IT_IS = Sampling(temperature=1.0, top_p=1.0, min_p=0.0, seed=0)
 
 
 @frozen
@@ -65,8 +66,7 @@ class Place:
 
     def logprob(self, token: int) -> float:
         """The natural logarithm of the model's own probability of a token, among the likeliest."""
-        weights = numpy.exp(self.logits - self.logits[0])
-        return float(numpy.log(weights[self.ids == token][0] / weights.sum()))
+        return float(numpy.log(self.shares(_AS_IT_IS)[self.ids == token][0]))
 
     def shares(self, way: Sampling) -> NDArray[numpy.float64]:
         """Probabilities of `ids`: cut off by top-p and by min-p, then by temperature, as llama.cpp has them."""

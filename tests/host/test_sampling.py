@@ -75,6 +75,21 @@ def test_distinct_samples_do_not_repeat_each_other(host: HostProcess) -> None:
     assert len(set(found)) == 8
 
 
+def test_a_distinct_sample_tells_how_probable_it_was(host: HostProcess) -> None:
+    """All along, and at the end; the fewer tokens, the more probable."""
+    body = {
+        "messages": [{"role": "user", "content": "Count from one to ten."}], "stream": True, "temperature": 0,
+        "max_tokens": 8, "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+        "distinct": {"key": "count", "number": 1, "ended": []},
+    }  # fmt: skip
+    with host.client.stream("POST", "/v1/chat/completions", json=body) as reply:
+        events = [json.loads(line[6:]) for line in reply.iter_lines() if line.startswith("data: {")]
+    told = [event["usage"]["completion_logprob"] for event in events]
+    assert told == sorted(told, reverse=True)
+    assert 0 > told[-1] > -8
+    assert not events[-1]["choices"]
+
+
 def test_a_stop_string_ends_the_sample_and_is_not_part_of_it(host: HostProcess) -> None:
     answer = host.ask(FIBONACCI, prefill=BEGUN, temperature=0, max_tokens=64, stop=["return"])
     assert answer["choices"][0]["finish_reason"] == "stop"

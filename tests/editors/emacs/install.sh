@@ -13,20 +13,20 @@ mark=$home/installed-30.1-1
 rm -rf "$home"
 mkdir -p "$home/bin"
 
-needs=all unpack "$home/root" "bookworm bookworm-backports" emacs-nox
+needs=all unpack "$home/tree" "bookworm bookworm-backports" emacs-nox
 unpack "$home/elpa" trixie elpa-lsp-mode elpa-dash elpa-f elpa-ht elpa-spinner elpa-markdown-mode elpa-lv elpa-s \
   elpa-package-lint elpa-let-alist elpa-compat
 mv "$home"/elpa/usr/share/emacs/site-lisp/elpa-src/* "$home/elpa"
 rm -rf "$home/elpa/usr"
 
-share=$home/root/usr/share/emacs/30.1
-libexec=$(echo "$home"/root/usr/libexec/emacs/30.1/*)
+share=$home/tree/usr/share/emacs/30.1
+libexec=$(echo "$home"/tree/usr/libexec/emacs/30.1/*)
 cat > "$home/bin/emacs" <<END
 #!/bin/sh
 # Emacs where it was unpacked, instead of below /usr.
 export EMACSLOADPATH='$share/lisp' EMACSDATA='$share/etc' EMACSDOC='$share/etc' EMACSPATH='$libexec'
-export LD_LIBRARY_PATH='$home/root/usr/lib/$(uname -m)-linux-gnu'
-exec '$home/root/usr/bin/emacs-nox' --dump-file='$(echo "$libexec"/*.pdmp)' "\$@"
+export LD_LIBRARY_PATH='$home/tree/usr/lib/$(uname -m)-linux-gnu'
+exec '$home/tree/usr/bin/emacs-nox' --dump-file='$(echo "$libexec"/*.pdmp)' "\$@"
 END
 chmod +x "$home/bin/emacs"
 "$home/bin/emacs" --batch -Q --eval '(princ (format "Emacs %s\n" emacs-version))'
@@ -34,9 +34,9 @@ chmod +x "$home/bin/emacs"
 python3 -m venv "$home/python"
 "$home/python/bin/pip" install --quiet --disable-pip-version-check python-lsp-server
 if ! command -v tmux >/dev/null; then
-  needs=all unpack "$home/root" bookworm tmux
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$home/root/usr/lib/$(uname -m)-linux-gnu" \
-    "$home/root/usr/bin/tmux" > "$home/bin/tmux"
+  needs=all unpack "$home/tree" bookworm tmux
+  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$home/tree/usr/lib/$(uname -m)-linux-gnu" \
+    "$home/tree/usr/bin/tmux" > "$home/bin/tmux"
   chmod +x "$home/bin/tmux"
 fi
 touch "$mark"

