@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
 from pathlib import Path
@@ -15,6 +17,19 @@ from engine.generation.loopback import LOOPBACK_SUFFIX, LoopbackTransport
 UNIX = "unix:"
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0  # a busy server may read a long prompt before its first word
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    """All but this: bytes that arrive in the very turn of the loop in which their reader is cancelled.
+
+    anyio wakes the cancelled reader all the same, and asyncio logs that with a traceback.  A fast host brings it about
+    many times a minute, where candidates are dropped; nothing is lost by it.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, asyncio.InvalidStateError) and "Future.set_result" in record.getMessage())
+
+
+logging.getLogger("asyncio").addFilter(_worth_telling)
 
 
 def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECONDS) -> tuple[httpx.AsyncClient, str]:

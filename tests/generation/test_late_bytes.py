@@ -1,0 +1,52 @@
+"""A sample that is dropped in the very moment in which the host sends something: nothing is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+
+import anyio
+import pytest
+
+import engine.generation.endpoints  # noqa: F401 - what is tested is done by its import
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets"),
+]
+
+
+async def test_a_reader_cancelled_as_bytes_arrive_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "_exception_handler", lambda loop, context: told.append(context) or default(context))
+    default = loop.default_exception_handler
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("host.sock")
+        listening.listen()
+        async with await anyio.connect_unix("host.sock") as stream:
+            host, _ = listening.accept()
+            with host:
+                with anyio.CancelScope() as scope:
+
+                    def drop() -> None:
+                        host.send(b"data")
+                        loop.call_soon(scope.cancel)  # runs in the turn in which the loop sees the bytes
+
+                    loop.call_later(0.05, drop)
+                    with anyio.fail_after(10):
+                        await stream.receive()
+                await anyio.sleep(0.05)
+                assert await stream.receive() == b"data"  # nothing is lost
+    assert len(told) == 1, "asyncio does complain; else the filter is not needed any more"
+    assert not caplog.records
+
+
+def test_other_complaints_of_asyncio_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("asyncio").error("Exception in callback other", exc_info=ValueError("something"))
+    assert [record.getMessage() for record in caplog.records] == ["Exception in callback other"]
