@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
 
-from engine.candidate import Candidate
+from engine.candidate import Candidate, Winner
 from engine.events import Answer, OpenQuestion
 from engine.judgement import Trial
-from engine.search import Choice, Passer, choose
+from engine.search import FEW, Choice, Passer, choose, stands_alone
 from engine.verification import values
 from engine.verification.base import Judge
 from engine.verification.behaviour import Behaviours, compare, side_effects
+from engine.wording import counted
 
 MOST = 8
 """So many passers are compared; each costs the start of a process."""
@@ -32,6 +33,11 @@ class Chosen:
     order: tuple[Candidate, ...]
     behaviours: Behaviours
     choice: Choice = field(factory=lambda: Choice(()))
+
+    @property
+    def groups(self) -> dict[int, int]:
+        """Of equal behaviour, by passer; empty if nothing is known of what they do."""
+        return {} if self.behaviours.skipped else dict(self.choice.groups)
 
 
 async def choose_among(
@@ -115,6 +121,16 @@ def question_of(
     )
 
 
-def groups_of(chosen: Chosen) -> dict[int, int]:
-    """The groups, for the record; empty if nothing is known of what they do."""
-    return {} if chosen.behaviours.skipped else dict(chosen.choice.groups)
+def doubt_of(winner: Winner, candidates: Sequence[Candidate], groups: Mapping[int, int]) -> str:
+    """Why the winner may be wrong, although it passes; empty if nothing says so.
+
+    Args:
+        groups: of equal behaviour, by passer.
+    """
+    own, tests, calls = winner.candidate.attempt, winner.strict.verdict.tests_total, winner.strict.calls
+    if max(tests, calls) > FEW or not stands_alone(own, [c.attempt for c in candidates], groups):
+        return ""
+    few = f"it has only {counted(tests, 'test')}"
+    if calls:
+        few = f"the tests call it only {calls} times" if calls > 1 else "the tests call it only once"
+    return f"no other candidate agrees with it, and {few}"

@@ -24,6 +24,7 @@ class Ending:
         base: its text when the run began.
         tokens: sampled by all candidates, those that were cut off included.
         question: what the candidates that pass disagree about.
+        doubt: why the winner may be wrong, although it passes.
         still_so: of the winner; see `Outcome`.
         went_on: what failed, and what went on in its place.
         stale: a candidate that passed, but could not be confirmed on a workspace that went on changing.
@@ -44,6 +45,7 @@ class Ending:
     unrecorded: str = ""
     winner: Winner | None = None
     question: OpenQuestion | None = None
+    doubt: str = ""
     still_so: Callable[[], bool] = field(default=lambda: False)
     stale: Candidate | None = None
     went_on: Sequence[str] = ()
@@ -98,6 +100,7 @@ def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
         winner=number,
         decided_by=winner.strict.decided_by,
         overfit_suspect=winner.strict.suspicion,
+        doubt=ending.doubt,
         open_question=ending.question,
         untested=winner.untested,
         base=winner.base,

@@ -15,7 +15,7 @@ import anyio
 from attrs import asdict, evolve
 
 from engine.candidate import Candidate, Winner
-from engine.choosing import choose_among, groups_of, question_of
+from engine.choosing import choose_among, doubt_of, question_of
 from engine.conclusion import Ending, conclude
 from engine.config import Settings
 from engine.confirmation import confirm
@@ -75,6 +75,7 @@ class Run:
         self._started = time.monotonic()
         self._stale: Candidate | None = None
         self._question: OpenQuestion | None = None
+        self._doubt = ""
         self._spent: dict[int, int] = {}
         self._went_on: list[str] = []
 
@@ -216,17 +217,20 @@ class Run:
 
     async def _best_confirmed(self, searching: Searching, passed: list[Candidate]) -> Winner | None:
         """The first of the passers, the best first, that is confirmed."""
-        self._question = None
+        self._question, self._doubt = None, ""
         if len(passed) == 1:
-            return await self._confirm(searching, passed[0])
+            winner = await self._confirm(searching, passed[0])
+            self._doubt = doubt_of(winner, searching.candidates, {}) if winner is not None else ""
+            return winner
         self._emit(StageStarted("confirm", f"comparing what {len(passed)} candidates do that pass"))
         chosen = await choose_among(passed, searching.candidates, searching.trial, searching.judge)
-        self._record("behaviour", groups=groups_of(chosen), skipped=chosen.behaviours.skipped,
+        self._record("behaviour", groups=chosen.groups, skipped=chosen.behaviours.skipped,
                      inputs=len(chosen.behaviours.inputs))  # fmt: skip
         for candidate in chosen.order:
             winner = await self._confirm(searching, candidate)
             if winner is not None:
                 self._question = question_of(chosen, candidate, searching.candidates, searching.trial, searching.judge)
+                self._doubt = doubt_of(winner, searching.candidates, chosen.groups)
             if winner is not None or self._stale is not None:
                 return winner
         return None
@@ -308,6 +312,7 @@ class Run:
                 unrecorded=self._recorder.warning if self._recorder else "",
                 winner=winner,
                 question=self._question,
+                doubt=self._doubt,
                 still_so=partial(winner.evidence.holds, self._request) if winner else lambda: False,
                 stale=self._stale,
                 went_on=self._went_on,

@@ -211,6 +211,7 @@ class Outcome:
         untested: names of stubs of a class or file that no test reaches; they were left alone.
         decided_by: what the winner was accepted by besides its tests: `split`, `twin`, or `tests` alone.
         open_question: what the tests leave open, as the candidates that pass show it; None if nothing is known.
+        doubt: why the winner may be wrong, although it passes: nothing but few tests speaks for it; empty if more does.
         overfit_suspect: why the winner may be fitted to the tests' own inputs; empty if nothing says so.
         base: the document's text that the edits are for: the one the winner was confirmed against.
         edits, text, solution: the winner's edits, the text after them, and what `Engine.reapply` needs to put it
@@ -240,6 +241,7 @@ class Outcome:
     went_on: tuple[str, ...] = ()
     untested: tuple[str, ...] = ()
     decided_by: str = ""
+    doubt: str = ""
     overfit_suspect: str = ""
     open_question: OpenQuestion | None = None
     base: str = ""

@@ -112,7 +112,7 @@ class Searching:
         base = self._baseline.verdict
         width = width_after(self._tried())
         return State(
-            attempts=tuple(c.attempt for c in self.candidates),
+            attempts=tuple(self._so_far(c.attempt, models) for c in self.candidates),
             limit=settings.candidates,
             width=width,
             backlog=width + int(self.slots.total_tokens),
@@ -128,6 +128,11 @@ class Searching:
             larger=models.larger is not None and not self._no_larger,
             seed=self._seed,
         )
+
+    @staticmethod
+    def _so_far(attempt: Attempt, models: Models) -> Attempt:
+        sampling = attempt.status == "sampling"
+        return evolve(attempt, tokens=models.sampler.spent.get(attempt.number, 0)) if sampling else attempt
 
     def _now(self) -> float:
         return time.monotonic() - self._started

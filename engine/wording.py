@@ -1,4 +1,4 @@
-"""Words for what may be few or thousands."""
+"""Words for what may be one, a few or thousands."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def some_of(texts: Iterable[str], most: int = MOST_LINES) -> list[str]:
     found = list(texts)
     left = len(found) - most
     return found if left <= 0 else [*found[:most], f"and {left:,} more"]
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 token`, `2 tokens`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

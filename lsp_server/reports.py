@@ -119,8 +119,10 @@ class Story:
 
 def notes(outcome: Outcome) -> str:
     """What to add to a job's last line: stubs that were left alone, and why the winner may be worth a second look."""
-    left = f"  Left as stubs, since no test reaches them: {', '.join(outcome.untested)}." if outcome.untested else ""
-    return left + (f"  Overfit suspect: {outcome.overfit_suspect}." if outcome.overfit_suspect else "")
+    said = [f"Left as stubs, since no test reaches them: {', '.join(outcome.untested)}"] if outcome.untested else []
+    said += [f"Overfit suspect: {outcome.overfit_suspect}"] if outcome.overfit_suspect else []
+    said += [f"In doubt: {outcome.doubt}"] if outcome.doubt else []
+    return "".join(f"  {sentence}." for sentence in said)
 
 
 def told(line: str, outcome: Outcome) -> str:

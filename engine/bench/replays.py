@@ -21,6 +21,7 @@ class Standing:
 
     Attributes:
         solved, true, false: shares of replays, with 95 % intervals over problems.
+        untold: share of replays whose winner is false, and not said to be in doubt; in_doubt: of those whose winner is.
         area: mean share solved truly over the time from 0 to the budget: who solves sooner has more.
         seconds: mean of a replay; seconds_per_true: of all, for each true solve.
         passers: mean number of different passers, where there is one; right: share of the solved that had a true one.
@@ -34,6 +35,8 @@ class Standing:
     solved: Interval
     true: Interval
     false: Interval
+    untold: Interval
+    in_doubt: float
     area: float
     seconds: float
     seconds_per_true: float | None
@@ -117,6 +120,8 @@ def _standing(name: str, found: Sequence[Replayed], machine: Machine) -> Standin
         solved=bootstrap(by_problem([(each.problem, float(each.solved)) for each in found])),
         true=bootstrap(_true(found)),
         false=bootstrap(by_problem([(each.problem, float(each.solved and not each.true)) for each in found])),
+        untold=bootstrap(by_problem([(r.problem, float(r.solved and not r.true and not r.in_doubt)) for r in found])),
+        in_doubt=sum(each.in_doubt for each in found) / count,
         area=sum(max(0.0, 1 - each.seconds / machine.seconds) for each in found if each.true) / count,
         seconds=seconds / count,
         seconds_per_true=seconds / true if true else None,

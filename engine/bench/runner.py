@@ -37,6 +37,8 @@ class Result:
         solved: a winner passed the visible tests and was confirmed.
         true_solved: the winner passes the hidden tests as well; None where there are none.
         false_pass: it does not.
+        in_doubt: the user is told why to look at the winner again: nothing but few tests speaks for it, or others that
+            pass answer differently.
         seconds: of the whole run, the baseline included.
         energy_wh: watt-hours; energy_label says how they are known.
         reason: why it was not solved.
@@ -54,6 +56,7 @@ class Result:
     energy_wh: float
     energy_label: str
     reason: str = ""
+    in_doubt: bool = False
 
 
 async def run_problems(
@@ -145,6 +148,7 @@ async def _run(
             energy_wh=outcome.energy_wh,
             energy_label=outcome.energy_label,
             reason=outcome.reason,
+            in_doubt=bool(outcome.doubt or outcome.open_question),
         )
         return result, run
 
@@ -183,6 +187,7 @@ class Summary:
     Attributes:
         runs: problems times seeds.
         solved, true_solved, false_passes: counts of runs; true_solved is None where there are no hidden tests.
+        in_doubt: solves that the user is told to look at again; false_in_doubt: the false passes among them.
         solved_share, true_share, false_share: of runs, with 95 % intervals by bootstrap over problems.
         seconds_per_true, tokens_per_true, wh_per_true: of all runs, those that solved nothing included, for each true
             solve (each solve, where there are no hidden tests); None if there is none.
@@ -210,6 +215,8 @@ class Summary:
     wh_per_true: float | None
     cost_per_true: float | None = None
     currency: str = ""
+    in_doubt: int = 0
+    false_in_doubt: int = 0
 
 
 def summarise(results: Iterable[Result], *, price_per_kwh: float = 0.0, currency: str = "") -> list[Summary]:
@@ -260,4 +267,6 @@ def _summary(strategy: str, group: list[Result], price: float, currency: str) ->
         wh_per_true=each(energy),
         cost_per_true=energy / 1000 * price / right if price and right else None,
         currency=currency if price else "",
+        in_doubt=sum(result.in_doubt for result in group),
+        false_in_doubt=sum(result.in_doubt and result.false_pass for result in group),
     )

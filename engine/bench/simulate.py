@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from attrs import evolve, field, frozen, mutable
 
 from engine.bench.pool import Recorded, RecordedRun
-from engine.search import Attempt, Decision, Policy, Sample, State, decide, width_after
+from engine.search import FEW, Attempt, Decision, Policy, Sample, State, decide, stands_alone, width_after
 
 _CHARS_PER_TOKEN = 3.5
 _LOOK_AGAIN = 0.5
@@ -54,6 +54,8 @@ class Replayed:
         solved: something passed; true: the winner passes the hidden tests (the visible ones, where there are none).
         passers: different candidates that passed; right: whether one of them is true.
         missing: decisions that the pool had nothing for.
+        in_doubt: the user would be told that nothing but few tests speaks for the winner, or that others that pass
+            behave differently.
     """
 
     problem: str
@@ -66,6 +68,7 @@ class Replayed:
     passers: int = 0
     right: bool = False
     missing: int = 0
+    in_doubt: bool = False
 
 
 @mutable
@@ -129,7 +132,7 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
     while True:
         width = width_after(sum(trial.attempt.status in {"refused", "failed", "passed"} for trial in trials))
         state = State(
-            attempts=tuple(trial.attempt for trial in trials), limit=machine.limit, width=width,
+            attempts=tuple(_so_far(trial, machine) for trial in trials), limit=machine.limit, width=width,
             backlog=width + _WORKERS, temperature=0.8, tokens_each=1024, seconds=now,
             budget_seconds=machine.seconds, test_seconds=test_seconds, base=run.base, seed=seed,
         )  # fmt: skip
@@ -157,8 +160,8 @@ def _advance(trials: list[_Trial], queue: list[_Trial], seen: dict[int, int], no
     pace = machine.speedup(len(sampling)) / len(sampling) if sampling else 1.0
     sampled = min((trial.work / pace for trial in sampling), default=_NEVER)
     tested = queue[0].test if queue else _NEVER
-    passed = any(trial.attempt.status == "passed" for trial in trials)
-    wait = min(sampled, tested, _LOOK_AGAIN if passed else _NEVER)
+    watched = len(trials) == 1 or any(trial.attempt.status == "passed" for trial in trials)
+    wait = min(sampled, tested, _LOOK_AGAIN if watched else _NEVER)
     later = min(now + wait, max(now, machine.seconds))
     for trial in sampling:
         trial.work -= (later - now) * pace
@@ -176,6 +179,13 @@ def _advance(trials: list[_Trial], queue: list[_Trial], seen: dict[int, int], no
             failed_fast=source.failed_fast, seconds=later - trial.started, ended=later,
         )  # fmt: skip
     return later
+
+
+def _so_far(trial: _Trial, machine: Machine) -> Attempt:
+    """With the tokens that it has by now; its prompt was read before these."""
+    if trial.attempt.status != "sampling" or trial.source is None:
+        return trial.attempt
+    return evolve(trial.attempt, tokens=max(0, trial.source.tokens - round(trial.work * machine.tokens)))
 
 
 def _sampled(trial: _Trial, queue: list[_Trial], seen: dict[int, int], now: float) -> None:
@@ -205,9 +215,15 @@ def _ended(run: RecordedRun, trials: list[_Trial], now: float, machine: Machine,
         return Replayed(run.problem, run.seed, False, False, now, tokens, len(trials), missing=missing)
     votes = Counter(trial.attempt.same_as for trial in trials if trial.attempt.same_as is not None)
     winner = chosen([trial.source for trial in passed if trial.source], [votes[t.attempt.number] for t in passed])
+    won = next(trial.attempt for trial in passed if trial.source is winner)
+    known = [(trial.attempt.number, trial.source.group) for trial in passed if trial.source]
+    groups = {number: group for number, group in known if group is not None}
+    alone = len(won.vector) <= FEW and stands_alone(won, [trial.attempt for trial in trials], groups)
+    in_doubt = alone or len(set(groups.values())) > 1
     return Replayed(
         run.problem, run.seed, True, _is_true(run, winner), now + machine.confirmation, tokens, len(trials),
         len(passed), any(_is_true(run, trial.source) for trial in passed if trial.source), missing,
+        in_doubt,
     )  # fmt: skip
 
 

@@ -217,25 +217,26 @@ def _progress(console: Console) -> Progress:
 
 def table(summaries: Sequence[Summary]) -> Table:
     """Strategies side by side."""
-    shown = Table("strategy", "runs", "solved", "truly", "false passes", "s/run", "s/true", "tokens/true", "candidates")
+    shown = Table("strategy", "runs", "solved", "truly", "false passes", "in doubt (false)", "s/run", "s/true",
+                  "tokens/true", "candidates")  # fmt: skip
     for row in summaries:
         shown.add_row(
             row.strategy, str(row.runs), _share(row.solved_share), _share(row.true_share), _share(row.false_share),
-            f"{row.seconds_per_problem:.1f}", _number(row.seconds_per_true), _number(row.tokens_per_true),
-            str(row.candidates),
+            f"{row.in_doubt} ({row.false_in_doubt})", f"{row.seconds_per_problem:.1f}", _number(row.seconds_per_true),
+            _number(row.tokens_per_true), str(row.candidates),
         )  # fmt: skip
     return shown
 
 
 def _standings(found: replays.Comparison) -> Table:
-    shown = Table("policy", "solved", "truly", "false", "area", "s", "s/true", "candidates", "passers", "right there",
-                  "regret", "regret of area", "full is ahead by", "missing")  # fmt: skip
+    shown = Table("policy", "solved", "truly", "false", "untold", "in doubt", "area", "s", "s/true", "candidates",
+                  "passers", "right there", "regret", "regret of area", "full is ahead by", "missing")  # fmt: skip
     for row in sorted(found.standings, key=lambda each: -each.true.mean):
         shown.add_row(
-            row.policy, _share(row.solved), _share(row.true), f"{row.false.mean:.1%}", f"{row.area:.3f}",
-            f"{row.seconds:.1f}", _number(row.seconds_per_true), f"{row.candidates:.1f}", f"{row.passers:.1f}",
-            f"{row.right:.0%}", f"{row.regret:+.1%}", f"{row.regret_area:+.3f}", _share(row.ahead),
-            f"{row.missing:.0%}",
+            row.policy, _share(row.solved), _share(row.true), f"{row.false.mean:.1%}", f"{row.untold.mean:.1%}",
+            f"{row.in_doubt:.1%}", f"{row.area:.3f}", f"{row.seconds:.1f}", _number(row.seconds_per_true),
+            f"{row.candidates:.1f}", f"{row.passers:.1f}", f"{row.right:.0%}", f"{row.regret:+.1%}",
+            f"{row.regret_area:+.3f}", _share(row.ahead), f"{row.missing:.0%}",
         )  # fmt: skip
     return shown
 

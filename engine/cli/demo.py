@@ -17,13 +17,13 @@ from rich.text import Text
 from engine.cli.files import replace_text
 from engine.cli.implement import run_and_show
 from engine.cli.main import FAILED, PASSED
-from engine.cli.wording import counted
 from engine.config import Settings
 from engine.errors import GreenfinchError, ModelMissingError
 from engine.events import Outcome
 from engine.models import catalogue, store
 from engine.session import ImplementRequest
 from engine.temporary import temporary_folder
+from engine.wording import counted
 
 _STUBS = ("word_counts", "roman", "caesar", "truncate")  # of growing difficulty
 _ENOUGH = 3  # the last stub is meant to be hard for the smallest model

@@ -8,7 +8,6 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from engine.cli.wording import counted
 from engine.events import (
     BestAttempt,
     CandidateGrew,
@@ -24,7 +23,7 @@ from engine.events import (
     StageStarted,
     WentOn,
 )
-from engine.wording import some_of
+from engine.wording import counted, some_of
 
 _DIFF_COLOURS = {"+": "green", "-": "red", "@@": "cyan"}
 
@@ -121,6 +120,8 @@ def show_outcome(console: Console, outcome: Outcome) -> None:
         _print(console, Text(f"proof: {outcome.proof}", style="bold green"))
         if outcome.overfit_suspect:
             _print(console, Text(f"overfit suspect: {outcome.overfit_suspect}", style="yellow"))
+        if outcome.doubt:
+            _print(console, Text(f"in doubt: {outcome.doubt}; read it, or add a test", style="yellow"))
         if outcome.open_question is not None:
             show_question(console, outcome.open_question)
         return

@@ -13,8 +13,7 @@ import attrs
 import click
 
 from engine import record
-from engine.cli.wording import counted
-from engine.wording import some_of
+from engine.wording import counted, some_of
 
 
 @click.group()

@@ -79,6 +79,8 @@ def _winner(story: Story) -> Iterator[str]:
         yield "<p>It was not applied.</p>"
     if story.suspect:
         yield f'<p class="warn"><b>Overfit suspect.</b> {escape(story.suspect)}</p>'
+    if story.doubt:
+        yield f'<p class="warn"><b>In doubt:</b> {escape(story.doubt)}.</p>'
     if story.untested:
         yield f'<p class="warn">Left alone, since no test reaches them: {escape(", ".join(story.untested))}</p>'
     yield _diff(story.edit)

@@ -79,6 +79,7 @@ class Story:
     edit: str = ""
     decided_by: str = ""
     suspect: str = ""
+    doubt: str = ""
     untested: list[str] = field(factory=list)
     judge: dict[str, Any] = field(factory=dict)
     model: str = ""
@@ -205,6 +206,7 @@ def _outcome(story: Story, line: Line, _at: float) -> None:
     story.winner, story.best = line.get("winner"), best.get("number")
     story.edit = str(line.get("edit") or best.get("diff") or "")
     story.decided_by, story.suspect = str(line.get("decided_by", "")), str(line.get("overfit_suspect", ""))
+    story.doubt = str(line.get("doubt", ""))
     story.untested = [str(name) for name in line.get("untested") or ()]
     story.seconds, story.tokens = float(line.get("seconds") or 0.0), int(line.get("tokens", 0))
     story.energy_wh, story.energy_label = float(line.get("energy_wh") or 0.0), str(line.get("energy_label", ""))

@@ -3,12 +3,13 @@
 Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested by property and replayed over records.
 """
 
-from engine.search.choice import Choice, Passer, choose
+from engine.search.choice import FEW, Choice, Passer, choose, stands_alone
 from engine.search.full import Full
 from engine.search.policy import POLICIES, Everything, Policy, decide
 from engine.search.state import VARIANTS, WIDTH, Attempt, Decision, Repair, Sample, State, Step, Variant, width_after
 
 __all__ = [
+    "FEW",
     "POLICIES",
     "VARIANTS",
     "WIDTH",
@@ -26,5 +27,6 @@ __all__ = [
     "Variant",
     "choose",
     "decide",
+    "stands_alone",
     "width_after",
 ]

@@ -6,10 +6,18 @@ be right, since wrong ones are wrong in many ways; a text that was sampled sever
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from attrs import field, frozen
+
+from engine.search.state import Attempt
+
+FEW = 10
+"""A judge that asks more than this tells right from wrong by itself."""
+LIKELY = 0.01
+"""What a model gives with this probability stands in no need of another that agrees."""
 
 
 @frozen
@@ -80,6 +88,28 @@ def choose(
         ]
         question = min(differing, key=lambda index: (sizes[index], index), default=None)
     return Choice(tuple(passer.number for passer in order), groups, question)
+
+
+def stands_alone(winner: Attempt, attempts: Sequence[Attempt], groups: Mapping[int, int]) -> bool:
+    """Whether nothing but its tests speaks for a winner: no other candidate does the same, none repeats it, and its
+    model did not find it likely.
+
+    Args:
+        groups: of equal behaviour, by passer, as `Choice` has them; a passer that is not in it may agree.
+    """
+    if is_likely(winner):
+        return False
+    own = groups.get(winner.number)
+    agreeing = {winner.number}
+    for other in attempts:
+        if other.status == "passed" and (own is None or groups.get(other.number, own) == own):
+            agreeing.add(other.number)
+    return len(agreeing) == 1 and not any(other.same_as in agreeing for other in attempts)
+
+
+def is_likely(attempt: Attempt) -> bool:
+    """Whether its model was sure of it, as far as that is known."""
+    return attempt.logprob is not None and math.exp(attempt.logprob) >= LIKELY
 
 
 def _agreement(passer: Passer, passers: Sequence[Passer], outcomes: Mapping[int, Sequence[str]], total: int) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
+from engine.search.choice import FEW, LIKELY
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
 _HOTTEST = 1.3
@@ -36,7 +37,7 @@ class Full:
 
     Attributes:
         alone: the greedy candidate is sampled alone, since it solves most of what is easy; its siblings begin when it
-            goes to the tests.
+            goes to the tests, or has so many tokens: what is longer seldom passes, and may never end.
         plain: as a share of the limit, samples of the usual prompt before anything but a mendable failure is tried.
         window: if of the last so many samples all but one repeat others, sampling alone brings nothing new.
         repairs, mend, variants: whether there are repairs; whether mendable failures go first; other prompts.
@@ -51,7 +52,7 @@ class Full:
         ending: the share of limit or time that is kept for the larger model, where there is one.
     """
 
-    alone: bool = True
+    alone: int = 96
     plain: float = 0.5
     window: int = 4
     repairs: bool = True
@@ -61,8 +62,8 @@ class Full:
     distinct: bool = True
     strength: float = 10.0
     passers: int = 3
-    few: int = 10
-    likely: float = 0.1
+    few: int = FEW
+    likely: float = LIKELY
     patience: float = 0.5
     patience_least: float = 2.0
     patience_most: float = 15.0
@@ -104,7 +105,7 @@ class Full:
     def _wanted(self, state: State) -> Sequence[Decision]:
         if not state.sampled:
             return self._first(state)
-        if self.alone and any(a.status == "sampling" for a in state.sampled if _is_first(a)):
+        if any(a.status == "sampling" and a.tokens < self.alone for a in state.sampled if _is_first(a)):
             return ()
         chosen: list[Decision] = []
         while len(chosen) < state.room:

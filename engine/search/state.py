@@ -70,7 +70,7 @@ class Attempt:
         whole: its vector is known to the end; it was not abandoned at its first failure.
         failed_fast: it failed by a name, import, type or syntax error, which a repair mends most often.
         same_as: an earlier candidate that it only repeats (it is refused, then).
-        tokens: sampled for it.
+        tokens: sampled for it so far.
         logprob: natural logarithm of the probability that its model gives it, if that is known.
         seconds: from its start to its verdict.
         ended: when that was, in seconds of the run.

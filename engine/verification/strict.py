@@ -67,6 +67,7 @@ class Strict:
             your command` where these are run by a command of the user's own.
         undecided: tests that a twin could not turn around.
         suspicion: why it may be fitted to the tests, though it passes; empty if nothing points to that.
+        calls: of the target, as the tests make them; 0 if they were not counted.
         cpu_seconds: of all runs.
     """
 
@@ -75,6 +76,7 @@ class Strict:
     decided_by: DecidedBy
     undecided: tuple[str, ...] = ()
     suspicion: str = ""
+    calls: int = 0
     cpu_seconds: float = 0.0
 
     @property
@@ -144,6 +146,7 @@ class Case:
             decided_by,
             undecided,
             suspicion,
+            split.calls if split is not None else 0,
             sum(verdict.cpu_seconds for verdict in runs),
         )
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from engine.events import BestAttempt, Outcome
 from lsp_server import reports
@@ -32,6 +33,8 @@ def test_a_summary_is_sentences() -> None:
 def test_what_follows_a_proof_is_a_sentence_of_its_own() -> None:
     left = Outcome(True, 2, 2, 1, 3.0, 90, 0.0, "", None, "", proof="Box: 2/2 tests pass", untested=("count",))
     assert reports.told(left.proof, left) == "Box: 2/2 tests pass.  Left as stubs, since no test reaches them: count."
+    doubted = evolve(left, untested=(), overfit_suspect="a table", doubt="no other agrees")
+    assert reports.told("Box", doubted) == "Box.  Overfit suspect: a table.  In doubt: no other agrees."
     assert reports.told("Box: 2/2 tests pass", NOTHING_PASSED) == "Box: 2/2 tests pass"
 
 

@@ -63,6 +63,7 @@ async def test_the_larger_group_of_equal_behaviour_wins_and_the_rest_is_a_questi
     assert eval(question.call, {"middle": lambda n: n[-1]}) == eval(other.value)
     told = json.loads(json.dumps(as_json(outcome)))["open_question"]
     assert told["answers"][0]["value"] == own.value
+    assert outcome.doubt == "", "two agree"
 
 
 @pytest.mark.slow
@@ -78,6 +79,12 @@ async def test_an_answer_becomes_a_test_that_decides(shapes):
         again = await implement(shapes, LAST, SORTED, SORTED_TOO)
         assert again.passed
         assert ("numbers[-1]" in again.edit) == (index == 1)
+
+
+async def test_a_winner_that_no_other_agrees_with_is_in_doubt(shapes):
+    outcome = await implement(shapes, LAST.replace("-1", "0"), SORTED)
+    assert outcome.passed
+    assert outcome.doubt == "no other candidate agrees with it, and the tests call it only once"
 
 
 @pytest.mark.slow

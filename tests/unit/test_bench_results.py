@@ -25,6 +25,12 @@ def test_a_true_solve_pays_for_all_that_solved_nothing() -> None:
     assert (summary.currency, summary.energy_label) == ("EUR", "estimated")
 
 
+def test_false_passes_that_the_user_was_warned_of_are_counted() -> None:
+    told = evolve(WRONG, id="d", in_doubt=True)
+    (summary,) = summarise([evolve(SOLVED, in_doubt=True), NOT, WRONG, told])
+    assert (summary.false_passes, summary.in_doubt, summary.false_in_doubt) == (2, 2, 1)
+
+
 def test_without_a_price_or_a_true_solve_there_is_no_money() -> None:
     assert summarise([SOLVED])[0].cost_per_true is None
     (summary,) = summarise([NOT, WRONG], price_per_kwh=0.5, currency="EUR")

@@ -198,11 +198,13 @@ def test_whatever_full_starts_is_without_comments_and_new_unless_that_is_switche
         assert {(d.terse, d.distinct) for d in decide(POLICIES[name], state()).start} == {(False, False)}
 
 
-def test_full_samples_the_greedy_candidate_alone_and_its_siblings_while_that_is_tested():
+def test_full_samples_the_greedy_candidate_alone_until_it_is_tested_or_long():
     greedy = Attempt(1, "sampling", Sample(0.0))
     assert start("full", state(greedy)) == ()
+    assert start("full", state(evolve(greedy, tokens=Full().alone - 1))) == ()
+    assert start("full", state(evolve(greedy, tokens=Full().alone))) == (Sample(0.8),) * 3
     assert start("full", state(evolve(greedy, status="testing"))) == (Sample(0.8),) * 4
-    assert len(start(Full(alone=False), state())) == 4
+    assert len(start(Full(alone=0), state())) == 4
 
 
 def test_full_mends_at_once_what_is_easily_mended():

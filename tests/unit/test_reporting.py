@@ -114,6 +114,12 @@ def test_the_page_tells_the_winner_why_and_what_it_took() -> None:
     assert [element["class"] for _, element in page.elements if "add" in (element.get("class") or "")]
 
 
+def test_the_page_says_why_to_look_at_the_winner_again() -> None:
+    assert "In doubt" not in Page(render(read_story(lines()))).text
+    doubted = Page(render(read_story(lines({**OUTCOME, "doubt": "no other candidate agrees with it"}))))
+    assert "In doubt: no other candidate agrees with it." in doubted.text
+
+
 def test_the_timeline_has_a_bar_for_everything_that_took_time_in_its_length() -> None:
     found = bars(Page(render(read_story(lines()))))
     scale = 720 / 9.0
