@@ -10,7 +10,7 @@ from attrs import field, frozen
 from engine.candidate import Candidate, Winner
 from engine.events import Answer, OpenQuestion
 from engine.judgement import Trial
-from engine.search import FEW, Choice, Passer, choose, stands_alone
+from engine.search import Choice, Passer, choose, stands_alone
 from engine.verification import values
 from engine.verification.base import Judge
 from engine.verification.behaviour import Behaviours, compare, side_effects
@@ -128,7 +128,7 @@ def doubt_of(winner: Winner, candidates: Sequence[Candidate], groups: Mapping[in
         groups: of equal behaviour, by passer.
     """
     own, tests, calls = winner.candidate.attempt, winner.strict.verdict.tests_total, winner.strict.calls
-    if max(tests, calls) > FEW or not stands_alone(own, [c.attempt for c in candidates], groups):
+    if not stands_alone(own, [c.attempt for c in candidates], groups, max(tests, calls)):
         return ""
     few = f"it has only {counted(tests, 'test')}"
     if calls:

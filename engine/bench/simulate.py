@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from attrs import evolve, field, frozen, mutable
 
 from engine.bench.pool import Recorded, RecordedRun
-from engine.search import FEW, Attempt, Decision, Policy, Sample, State, decide, stands_alone, width_after
+from engine.search import Attempt, Decision, Policy, Sample, State, decide, stands_alone, width_after
 
 _CHARS_PER_TOKEN = 3.5
 _LOOK_AGAIN = 0.5
@@ -218,7 +218,7 @@ def _ended(run: RecordedRun, trials: list[_Trial], now: float, machine: Machine,
     won = next(trial.attempt for trial in passed if trial.source is winner)
     known = [(trial.attempt.number, trial.source.group) for trial in passed if trial.source]
     groups = {number: group for number, group in known if group is not None}
-    alone = len(won.vector) <= FEW and stands_alone(won, [trial.attempt for trial in trials], groups)
+    alone = stands_alone(won, [trial.attempt for trial in trials], groups, len(won.vector))
     in_doubt = alone or len(set(groups.values())) > 1
     return Replayed(
         run.problem, run.seed, True, _is_true(run, winner), now + machine.confirmation, tokens, len(trials),

@@ -29,9 +29,6 @@ def _worth_telling(record: logging.LogRecord) -> bool:
     return not (isinstance(error, asyncio.InvalidStateError) and "Future.set_result" in record.getMessage())
 
 
-logging.getLogger("asyncio").addFilter(_worth_telling)
-
-
 def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECONDS) -> tuple[httpx.AsyncClient, str]:
     """A client whose base URL `chat/completions` is relative to, and how the server is called towards the user.
 
@@ -59,6 +56,7 @@ def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECOND
 
 def unix_client(path: Path, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
     """A client of the server on a Unix socket."""
+    logging.getLogger("asyncio").addFilter(_worth_telling)  # it is there once, however often it is added
     transport = httpx.AsyncHTTPTransport(uds=str(path))
     return httpx.AsyncClient(transport=transport, base_url="http://localhost/v1/", timeout=timeout, trust_env=False)
 

@@ -3,13 +3,12 @@
 Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested by property and replayed over records.
 """
 
-from engine.search.choice import FEW, Choice, Passer, choose, stands_alone
+from engine.search.choice import Choice, Passer, choose, stands_alone
 from engine.search.full import Full
 from engine.search.policy import POLICIES, Everything, Policy, decide
 from engine.search.state import VARIANTS, WIDTH, Attempt, Decision, Repair, Sample, State, Step, Variant, width_after
 
 __all__ = [
-    "FEW",
     "POLICIES",
     "VARIANTS",
     "WIDTH",

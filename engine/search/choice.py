@@ -90,14 +90,15 @@ def choose(
     return Choice(tuple(passer.number for passer in order), groups, question)
 
 
-def stands_alone(winner: Attempt, attempts: Sequence[Attempt], groups: Mapping[int, int]) -> bool:
-    """Whether nothing but its tests speaks for a winner: no other candidate does the same, none repeats it, and its
+def stands_alone(winner: Attempt, attempts: Sequence[Attempt], groups: Mapping[int, int], asked: int) -> bool:
+    """Whether nothing but few tests speaks for a winner: no other candidate does the same, none repeats it, and its
     model did not find it likely.
 
     Args:
+        asked: how many tests it passes, or calls of theirs it answers.
         groups: of equal behaviour, by passer, as `Choice` has them; a passer that is not in it may agree.
     """
-    if is_likely(winner):
+    if asked > FEW or is_likely(winner, LIKELY):
         return False
     own = groups.get(winner.number)
     agreeing = {winner.number}
@@ -107,9 +108,9 @@ def stands_alone(winner: Attempt, attempts: Sequence[Attempt], groups: Mapping[i
     return len(agreeing) == 1 and not any(other.same_as in agreeing for other in attempts)
 
 
-def is_likely(attempt: Attempt) -> bool:
-    """Whether its model was sure of it, as far as that is known."""
-    return attempt.logprob is not None and math.exp(attempt.logprob) >= LIKELY
+def is_likely(attempt: Attempt, least: float) -> bool:
+    """Whether its model gives it at least this probability, as far as that is known."""
+    return attempt.logprob is not None and math.exp(attempt.logprob) >= least
 
 
 def _agreement(passer: Passer, passers: Sequence[Passer], outcomes: Mapping[int, Sequence[str]], total: int) -> float:

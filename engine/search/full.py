@@ -8,13 +8,12 @@ that came to nothing counts against it.  After a first pass it looks for a few m
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from engine.search.choice import FEW, LIKELY
+from engine.search.choice import FEW, LIKELY, is_likely
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
 _HOTTEST = 1.3
@@ -73,7 +72,7 @@ class Full:
 
     def settled(self, state: State) -> Step:
         """Wait for siblings, or start a few more, until there are passers enough or patience is at its end."""
-        if any(a.logprob is not None and math.exp(a.logprob) >= self.likely for a in state.passed):
+        if any(is_likely(a, self.likely) for a in state.passed):
             return Step(over=True)
         first = min(a.ended for a in state.passed)
         patience = min(self.patience_most, max(self.patience_least, self.patience * first))

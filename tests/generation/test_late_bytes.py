@@ -5,17 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
-import engine.generation.endpoints  # noqa: F401 - what is tested is done by its import
+from engine.generation.endpoints import unix_client
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets"),
 ]
+
+
+@pytest.fixture(autouse=True)
+async def client(anyio_backend_name: str) -> AsyncIterator[None]:
+    """Whoever has a client of a host is spared the complaint."""
+    async with unix_client(Path("host.sock"), timeout=httpx.Timeout(5)):
+        yield
 
 
 async def test_a_reader_cancelled_as_bytes_arrive_is_no_error(
@@ -44,7 +53,7 @@ async def test_a_reader_cancelled_as_bytes_arrive_is_no_error(
     assert not caplog.records
 
 
-def test_of_all_complaints_of_asyncio_that_one_is_not_heard(caplog: pytest.LogCaptureFixture) -> None:
+async def test_of_all_complaints_of_asyncio_that_one_is_not_heard(caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("asyncio")
     late = "Exception in callback Future.set_result(None)"
     log.error(late, exc_info=asyncio.InvalidStateError("invalid state"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.languages.base import apply_edits
 from engine.languages.python.newtest import new_test
 from engine.search import Attempt, Passer, Sample, choose, stands_alone
-from engine.search.choice import LIKELY
+from engine.search.choice import FEW, LIKELY
 from engine.verification.agent.plain import Codec, Outgoing
 from engine.verification.inputs import near
 from engine.verification.values import NotWritable, answer_text, call_text, equal_form
@@ -214,17 +214,18 @@ def test_a_winner_that_nothing_agrees_with_stands_alone():
     winner = attempt(2)
     failed, other = attempt(1, "failed", vector=(True, False)), attempt(3)
     repeats_other = attempt(4, "refused", vector=(), same_as=3)
-    assert stands_alone(winner, [failed, winner], {})
-    assert stands_alone(winner, [failed, winner, other, repeats_other], {2: 1, 3: 2})
-    assert stands_alone(attempt(2, logprob=math.log(LIKELY) - 0.01), [winner], {})
+    assert stands_alone(winner, [failed, winner], {}, 3)
+    assert stands_alone(winner, [failed, winner, other, repeats_other], {2: 1, 3: 2}, 3)
+    assert stands_alone(attempt(2, logprob=math.log(LIKELY) - 0.01), [winner], {}, 3)
 
 
 def test_a_winner_does_not_stand_alone_where_anything_agrees_with_it():
     winner, other = attempt(2), attempt(3)
-    assert not stands_alone(winner, [winner, other], {2: 1, 3: 1}), "another that does the same"
-    assert not stands_alone(winner, [winner, other], {}), "another of which that is not known"
-    assert not stands_alone(winner, [winner, attempt(3, "refused", vector=(), same_as=2)], {}), "a repetition"
+    assert not stands_alone(winner, [winner, other], {2: 1, 3: 1}, 3), "another that does the same"
+    assert not stands_alone(winner, [winner, other], {}, 3), "another of which that is not known"
+    assert not stands_alone(winner, [winner, attempt(3, "refused", vector=(), same_as=2)], {}, 3), "a repetition"
     repeats_other = attempt(4, "refused", vector=(), same_as=3)
-    assert not stands_alone(winner, [winner, other, repeats_other], {2: 1, 3: 1})
+    assert not stands_alone(winner, [winner, other, repeats_other], {2: 1, 3: 1}, 3)
     likely = attempt(2, logprob=math.log(LIKELY) + 0.01)
-    assert not stands_alone(likely, [likely], {}), "its model is sure"
+    assert not stands_alone(likely, [likely], {}, 3), "its model is sure"
+    assert not stands_alone(winner, [winner], {}, FEW + 1), "many tests"
