@@ -133,4 +133,4 @@ def doubt_of(winner: Winner, candidates: Sequence[Candidate], groups: Mapping[in
     few = f"it has only {counted(tests, 'test')}"
     if calls:
         few = f"the tests call it only {calls} times" if calls > 1 else "the tests call it only once"
-    return f"no other candidate agrees with it, and {few}"
+    return f"the model found it unlikely, no other candidate agrees with it, and {few}"

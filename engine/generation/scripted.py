@@ -37,12 +37,13 @@ _TOKEN = re.compile(r"\s*\S+|\s+")
 
 @frozen
 class Reply:
-    """One reply; `delay_per_token` is in seconds."""
+    """One reply; `delay_per_token` is in seconds, `logprob` that of the whole text."""
 
     text: str = ""
     match: str | None = None
     delay_per_token: float = 0.0
     repeat: bool = False
+    logprob: float | None = None
     error: str | None = None
 
     def fits(self, request: SampleRequest) -> bool:
@@ -103,7 +104,8 @@ class ScriptedGenerator:
             if any(stop in text for stop in request.stop):
                 break
             yield Piece(token, 1)
-        yield Piece(finish=finish, usage=Usage(prompt_tokens=_length(request), completion_tokens=count))
+        usage = Usage(prompt_tokens=_length(request), completion_tokens=count, logprob=reply.logprob)
+        yield Piece(finish=finish, usage=usage)
 
     async def read_ahead(self, request: SampleRequest) -> Usage | None:
         self._note("read ahead", request)

@@ -18,12 +18,15 @@ import numpy
 from attrs import frozen
 from numpy.typing import NDArray
 
+from engine.host.kernels import announces_amx, runs_amx
 from engine.host.likeliest import likeliest
+from engine.machine.memory import available_bytes
 
 log = logging.getLogger("greenfinch.host.llama")
 
 _ERROR = 4  # of ggml_log_level
 _LEVELS = {3: logging.WARNING, _ERROR: logging.ERROR}  # the rest is of interest to developers of llama.cpp
+_LEFT_FREE = 512 << 20  # bytes: what is kept for later must not press other programs
 _last_errors: deque[str] = deque(maxlen=5)
 
 
@@ -151,6 +154,8 @@ class Backend:
         sequences: how many sequences the cache tells apart.
         gpu_layers: how many layers go to the GPU, the output counted as one; 0: no GPU is touched; None: all.  Of no
             account where llama.cpp has none.
+        amx: use these instructions where llama.cpp was built for them; None: if this machine really runs them, which is
+            tried out.
         watch: llama.cpp shows it each tensor that it computes (a `ggml_backend_sched_eval_callback`).
 
     Raises:
@@ -168,6 +173,7 @@ class Backend:
         threads: int,
         sequences: int,
         gpu_layers: int | None = None,
+        amx: bool | None = None,
         watch: Any = None,
     ) -> None:
         llama_cpp.llama_log_set(_on_log, ctypes.c_void_p(0))
@@ -180,6 +186,11 @@ class Backend:
             options.n_gpu_layers = gpu_layers
         if gpu_layers == 0:
             options.devices = ctypes.cast(no_devices, ctypes.c_void_p)
+        self.note = ""  # for users: what is not as they set it, or as it could be
+        info = bytes(llama_cpp.llama_print_system_info()).decode("utf-8", "replace")
+        if amx is None and announces_amx(info) and not (on_cpu and runs_amx(model, info)):
+            options.use_extra_bufts = False  # weights as that needs them: nothing else makes llama.cpp use it
+            self.note = "without AMX, which this machine announces and does not run" if on_cpu else ""
         self.model = llama_cpp.llama_model_load_from_file(str(model).encode(), options)
         if not self.model:
             raise BackendError(
@@ -207,7 +218,6 @@ class Backend:
                 f" {' '.join(_last_errors) or 'no reason given'}"
             )
         self.threads = threads
-        self.note = ""  # for users: what is not as they set it
         self.fallback = ""  # for them, too: what failed, and what is used in its place
         self.parameters = int(llama_cpp.llama_model_n_params(self.model))
         self.device = "CPU" if on_cpu else "GPU"
@@ -318,6 +328,19 @@ class Backend:
     def remove(self, sequence: int, start: int = 0) -> None:
         """Take `sequence` off its cells from position `start` on; those of no other sequence become free."""
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def save(self, sequence: int) -> Any | None:
+        """A copy of the cells of `sequence`; None where memory is too short for it."""
+        size = int(llama_cpp.llama_state_seq_get_size(self.context, sequence))
+        if not size or available_bytes() < size + _LEFT_FREE:
+            return None
+        saved = (ctypes.c_uint8 * size)()
+        written = int(llama_cpp.llama_state_seq_get_data(self.context, saved, size, sequence))
+        return saved if written == size else None
+
+    def restore(self, sequence: int, saved: Any) -> bool:
+        """Put what `save` has copied into the cache as `sequence`, which has no cells; False: llama.cpp refused."""
+        return bool(llama_cpp.llama_state_seq_set_data(self.context, saved, len(saved), sequence))
 
     def clear(self) -> None:
         """Empty the whole cache."""

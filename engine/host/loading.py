@@ -66,6 +66,7 @@ def _load(model: Path, header: Header, wanted: int, threads: int, sequences: int
         model, context_tokens=tokens, threads=threads, sequences=sequences, gpu_layers=on_gpu if uses_gpu() else None
     )
     if tokens < min(wanted, header.number("{}.context_length") or wanted):
-        backend.note = f"a context of {backend.context_tokens} instead of {wanted} tokens, for want of memory"
-        log.warning("%s: %s", model.name, backend.note)
+        note = f"a context of {backend.context_tokens} instead of {wanted} tokens, for want of memory"
+        log.warning("%s: %s", model.name, note)
+        backend.note = ", ".join(filter(None, (backend.note, note)))
     return backend

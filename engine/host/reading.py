@@ -107,9 +107,14 @@ class Reading:
         if running + self.waiting >= most:
             return "full"
         promised += sum(prompt.promised for prompt in self.prompts)
+        cache.put_out(spare=source)
         need = sample.max_tokens + (0 if joined else len(sample.prompt) - shared)
         ids = self.waiting + 1 + (0 if joined else 1)
-        if not cache.make_room(promised + need, ids, spare=source):
+        if source is not None and source.is_out:  # it comes in as a whole, and all but what is shared goes out again
+            room = cache.make_room(max(len(source.tokens), promised + need + shared), ids + 1, spare=source)
+        else:
+            room = cache.make_room(promised + need, ids, spare=source)
+        if not room:
             if running or self.prompts:
                 return "full"
             # Alone, and yet no room: the kept prompt that it would share takes the cells that it needs.
@@ -119,12 +124,15 @@ class Reading:
             sample.cached_tokens = len(sample.prompt)
             joined.waiters.append(sample)
             return "admitted"
+        if source is not None and source.is_out and not cache.bring_in(source):
+            source, shared = None, 0
         sample.cached_tokens = shared
         if source is not None and cache.is_kept(source) and source.tokens == sample.prompt:
             cache.reopen(source)
             sequence = source
         else:
             sequence = cache.fork(source, shared)
+            cache.put_out()
         self.prompts.append(Prompt(sample.prompt, sequence, [sample]))
         return "admitted"
 

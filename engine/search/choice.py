@@ -91,14 +91,14 @@ def choose(
 
 
 def stands_alone(winner: Attempt, attempts: Sequence[Attempt], groups: Mapping[int, int], asked: int) -> bool:
-    """Whether nothing but few tests speaks for a winner: no other candidate does the same, none repeats it, and its
-    model did not find it likely.
+    """Whether nothing but few tests speaks for a winner that its model found unlikely: no other candidate does the
+    same, and none repeats it.  Where its probability is not known, that is not said: alone it tells too little.
 
     Args:
         asked: how many tests it passes, or calls of theirs it answers.
         groups: of equal behaviour, by passer, as `Choice` has them; a passer that is not in it may agree.
     """
-    if asked > FEW or is_likely(winner, LIKELY):
+    if asked > FEW or winner.logprob is None or is_likely(winner, LIKELY):
         return False
     own = groups.get(winner.number)
     agreeing = {winner.number}

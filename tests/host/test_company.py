@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.model, pytest.mark.slow]
 ASKED = "Write a short poem about a bird that builds its nest in a server rack."
 OTHERS = ["Explain what a hash table is.", "List ten rivers.", "Count from 1 to 100, one number a line."]
 TOKENS = 40
-NEARLY = 0.1  # of a natural logarithm; what was seen is up to 0.03
+NEARLY = 0.3  # of a natural logarithm; what was seen is up to 0.03 with AVX2, and 0.15 with AVX-512
 
 
 def greedily(host: HostProcess) -> list[dict[str, Any]]:

@@ -16,6 +16,14 @@ class NoMemory:
     def remove(self, sequence: int, start: int = 0) -> None: ...
     def clear(self) -> None: ...
 
+    saves = takes = True
+
+    def save(self, sequence: int) -> bytes | None:
+        return b"cells" if self.saves else None
+
+    def restore(self, sequence: int, saved: bytes) -> bool:
+        return self.takes
+
 
 @pytest.fixture
 def cache() -> KVCache:
@@ -77,6 +85,67 @@ def test_a_reopened_prompt_lacks_its_last_token_alone(cache: KVCache) -> None:
     cache.keep(prompt)
     cache.reopen(prompt)
     assert (prompt.tokens, cache.used, cache.kept) == ([1, 2], 2, 0)
+
+
+def test_what_is_kept_and_not_in_use_goes_out_of_the_pool_and_comes_back(cache: KVCache) -> None:
+    prompt, other = evaluated(cache, 1, 2, 3, 4), evaluated(cache, 1, 7)
+    cache.keep(prompt)
+    cache.keep(other)
+    cache.put_out(spare=other)
+    assert (prompt.is_out, other.is_out, cache.used, cache.kept) == (True, False, 2, 2)
+    assert cache.longest_prefix([1, 2, 3, 9], []) == (prompt, 3), "it is known as before"
+    assert cache.bring_in(prompt)
+    fork = cache.fork(prompt, 3)
+    cache.put_out(spare=other)
+    assert (prompt.is_out, cache.used, fork.tokens) == (True, 2 + 3, [1, 2, 3])
+    cache.release(fork)
+    assert cache.used == 2
+
+
+def test_a_prompt_whose_cells_others_use_stays_since_nothing_would_be_won(cache: KVCache) -> None:
+    prompt = evaluated(cache, 1, 2, 3)
+    fork = cache.fork(prompt, 3)
+    cache.keep(prompt)
+    cache.put_out()
+    assert not prompt.is_out
+    cache.release(fork)
+    cache.put_out()
+    assert prompt.is_out and cache.used == 0
+
+
+def test_outside_there_is_room_for_half_as_much_as_in_the_pool(cache: KVCache) -> None:
+    first, second = evaluated(cache, *range(6)), evaluated(cache, *range(100, 106))
+    cache.keep(first)
+    cache.keep(second)
+    cache.put_out()
+    assert (cache.kept, cache.used) == (1, 0)
+    assert cache.longest_prefix([0], []) == (None, 0)
+
+
+def test_what_cannot_be_copied_or_brought_back_is_forgotten() -> None:
+    memory = NoMemory()
+    cache = KVCache(memory, capacity=20, sequences=6, kept=3)
+    prompt = evaluated(cache, 1, 2, 3)
+    cache.keep(prompt)
+    cache.put_out()
+    memory.takes = False
+    assert not cache.bring_in(prompt)
+    assert (cache.kept, cache.used) == (0, 0)
+    cache.keep(evaluated(cache, 4))
+    memory.saves = False
+    cache.put_out()
+    assert (cache.kept, cache.used) == (0, 0)
+
+
+def test_a_copy_is_made_anew_once_the_prompt_has_been_in_use() -> None:
+    """It may have been given up before its last token was evaluated again."""
+    cache = KVCache(NoMemory(), capacity=20, sequences=6, kept=3)
+    prompt = evaluated(cache, 1, 2, 3)
+    cache.keep(prompt)
+    cache.put_out()
+    assert cache.bring_in(prompt)
+    cache.reopen(prompt)
+    assert prompt.saved is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), max_size=40))

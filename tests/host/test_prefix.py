@@ -69,3 +69,16 @@ def test_a_prompt_is_read_ahead_and_nothing_is_sampled(host: HostProcess) -> Non
     assert (choice["message"]["content"], choice["finish_reason"], usage["completion_tokens"]) == ("", "length", 0)
     after = host.ask(question, max_tokens=1)["usage"]
     assert after["prompt_tokens_details"]["cached_tokens"] == after["prompt_tokens"] - 1 == usage["prompt_tokens"] - 1
+
+
+def test_a_prompt_that_is_not_in_use_takes_no_cells_and_comes_back_as_it_was(host: HostProcess) -> None:
+    first, second = (f"Write a haiku about {topic}, and nothing else. " * 12 for topic in ("rain", "coal"))
+    answers, cells = [], []
+    for question in (first, second, first):
+        answer = host.ask(question, temperature=0, max_tokens=12)
+        answers.append(answer["choices"][0]["message"]["content"])
+        cells.append((host.health() or {})["cells_used"])
+    assert answers[0] == answers[2] != answers[1]
+    usage = answer["usage"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] == usage["prompt_tokens"] - 1
+    assert cells[0] == cells[2] == usage["prompt_tokens"], "the one in use last is there, and no other"

@@ -1,6 +1,8 @@
 """The right one among those that pass: chosen by what they do, and what they leave open, from real runs."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from promises.workspace import Workspace
@@ -38,7 +40,7 @@ def shapes(workspace) -> Workspace:
     return workspace
 
 
-async def implement(workspace: Workspace, *bodies: str) -> Outcome:
+async def implement(workspace: Workspace, *bodies: str | Mapping[str, Any]) -> Outcome:
     """All of `bodies` are sampled, and those that pass are compared."""
     engine = workspace.engine(*bodies, candidates=len(bodies))
     engine._policy = Everything(plain=len(bodies) - 1, variants=0, parents=0)
@@ -81,10 +83,13 @@ async def test_an_answer_becomes_a_test_that_decides(shapes):
         assert ("numbers[-1]" in again.edit) == (index == 1)
 
 
-async def test_a_winner_that_no_other_agrees_with_is_in_doubt(shapes):
-    outcome = await implement(shapes, LAST.replace("-1", "0"), SORTED)
+async def test_an_unlikely_winner_that_no_other_agrees_with_is_in_doubt(shapes):
+    failing = LAST.replace("-1", "0")
+    outcome = await implement(shapes, failing, {"text": SORTED, "logprob": -9.0})
     assert outcome.passed
-    assert outcome.doubt == "no other candidate agrees with it, and the tests call it only once"
+    few = "the tests call it only once"
+    assert outcome.doubt == f"the model found it unlikely, no other candidate agrees with it, and {few}"
+    assert (await implement(shapes, failing, SORTED)).doubt == "", "how likely it is, is not known"
 
 
 @pytest.mark.slow

@@ -210,17 +210,19 @@ def attempt(number, status="passed", **known):
     return Attempt(number, status, Sample(0.8), **{"vector": (True, True), **known})
 
 
-def test_a_winner_that_nothing_agrees_with_stands_alone():
-    winner = attempt(2)
+UNLIKELY = math.log(LIKELY) - 0.01
+
+
+def test_an_unlikely_winner_that_nothing_agrees_with_stands_alone():
+    winner = attempt(2, logprob=UNLIKELY)
     failed, other = attempt(1, "failed", vector=(True, False)), attempt(3)
     repeats_other = attempt(4, "refused", vector=(), same_as=3)
     assert stands_alone(winner, [failed, winner], {}, 3)
     assert stands_alone(winner, [failed, winner, other, repeats_other], {2: 1, 3: 2}, 3)
-    assert stands_alone(attempt(2, logprob=math.log(LIKELY) - 0.01), [winner], {}, 3)
 
 
 def test_a_winner_does_not_stand_alone_where_anything_agrees_with_it():
-    winner, other = attempt(2), attempt(3)
+    winner, other = attempt(2, logprob=UNLIKELY), attempt(3)
     assert not stands_alone(winner, [winner, other], {2: 1, 3: 1}, 3), "another that does the same"
     assert not stands_alone(winner, [winner, other], {}, 3), "another of which that is not known"
     assert not stands_alone(winner, [winner, attempt(3, "refused", vector=(), same_as=2)], {}, 3), "a repetition"
@@ -228,4 +230,5 @@ def test_a_winner_does_not_stand_alone_where_anything_agrees_with_it():
     assert not stands_alone(winner, [winner, other, repeats_other], {2: 1, 3: 1}, 3)
     likely = attempt(2, logprob=math.log(LIKELY) + 0.01)
     assert not stands_alone(likely, [likely], {}, 3), "its model is sure"
+    assert not stands_alone(attempt(2), [attempt(2)], {}, 3), "how sure its model is, is not known"
     assert not stands_alone(winner, [winner], {}, FEW + 1), "many tests"

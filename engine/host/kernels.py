@@ -1,0 +1,69 @@
+"""Whether this machine runs AMX, the instructions for matrices of Intel's server processors, where it announces them.
+
+Some virtual machines announce them and fault when they are used, which takes the process along at its first step.  So
+where llama.cpp was built for them, another process takes a first step in the host's place (`engine.host.trial`).  What
+came of it holds until the machine starts again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+
+_BUILT_IN = "AMX_INT8 = 1"
+_KEPT = "amx.json"
+_TRIAL = ("-P", "-m", "engine.host.trial")
+_SECONDS = 600.0  # it loads the model
+_FAULTS = tuple(-getattr(signal, name, 0) for name in ("SIGSEGV", "SIGILL", "SIGBUS"))
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def announces_amx(system_info: str) -> bool:
+    """Whether llama.cpp will use AMX, by what it says of itself (`llama_print_system_info`)."""
+    return _BUILT_IN in system_info
+
+
+def runs_amx(model: Path, system_info: str) -> bool:
+    """Whether a step with `model` survives it.  Blocks for as long as the model takes to load, once."""
+    kept = platformdirs.user_cache_path("greenfinch") / _KEPT
+    identity = f"{_boot()} {sys.prefix} {system_info}"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads(kept.read_text("utf-8"))
+        if told["identity"] == identity:
+            return bool(told["runs"])
+    runs = _try(model)
+    if runs is None:
+        return True  # something else is wrong, and will be told when the model is used
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps({"identity": identity, "runs": runs}), "utf-8")
+    return runs
+
+
+def _try(model: Path) -> bool | None:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, *_TRIAL, str(model.resolve())]
+    quiet = subprocess.DEVNULL
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter, with arguments of our own
+            command, stdin=quiet, stdout=quiet, stderr=quiet, cwd=model.parent, env=environment, timeout=_SECONDS,
+            check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return {0: True, **dict.fromkeys(_FAULTS, False)}.get(done.returncode)
+
+
+def _boot() -> str:
+    """Another one whenever the machine has started; empty where the system does not say."""
+    try:
+        return _BOOT.read_text("ascii").strip()
+    except OSError:
+        return ""
