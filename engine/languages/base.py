@@ -168,6 +168,8 @@ class Language(Protocol):
     name: str
     comment: str
     """What begins a comment that goes to the end of its line."""
+    constructors: frozenset[str]
+    """Names of the methods that give an object its fields."""
 
     def handles(self, path: Path) -> bool:
         """Whether files of this name are of this language."""

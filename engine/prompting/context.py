@@ -6,7 +6,7 @@ Budgets are in characters (about 3.5 of them are one token of code).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from engine.languages.base import Function, Language, Target, TextEdit, apply_edits
 
@@ -16,8 +16,11 @@ _ELIDED = "..."
 
 
 def file_context(language: Language, text: str, target: Target, *, budget: int = FILE_BUDGET) -> str:
-    """The target's file without other stubs, which are no help; where it is long, bodies of other functions are left
-    out, then what lies far away.
+    """The target's file without other stubs, which are no help.
+
+    Where it is long, other functions are ranked by what they tell of the target.  The last of them are left out; the
+    first keep their bodies, as many as there is room for, and the rest show their signatures.  Where even that is too
+    long, what lies far away is left out.
     """
     text = text.replace("\r\n", "\n").lstrip("\ufeff")
     mine = {f.qualname for f in target.functions}
@@ -30,19 +33,61 @@ def file_context(language: Language, text: str, target: Target, *, budget: int =
     text = without_functions(_without_bodies(language, text, target), stubs)
     if len(text) <= budget:
         return text.strip("\n")
+    return _ranked(language, text, target, budget) or _near(language, _outlined(language, text, mine), target, budget)
+
+
+def _others(language: Language, text: str, mine: Container[str]) -> list[Function]:
+    """Functions that lie neither around nor within another, and not around the target."""
     functions = language.functions(text)
-    others = [f for f in functions if f.qualname not in mine and not any(_inside(f, g) for g in functions)]
-    pieces: list[str] = []
-    position = 0
-    for function in others:
-        if any(_inside(f, function) for f in functions if f.qualname in mine):
-            continue
-        pieces += (text[position : function.body_start], f"\n{function.indent}{_ELIDED}")
-        position = function.end
-    short = "".join([*pieces, text[position:]])
-    if len(short) <= budget:
-        return short.strip("\n")
-    return _near(language, short, target, budget)
+    outer = [f for f in functions if f.qualname not in mine and not any(_inside(f, g) for g in functions)]
+    return [f for f in outer if not any(_inside(g, f) for g in functions if g.qualname in mine)]
+
+
+def _outlined(language: Language, text: str, mine: Container[str]) -> str:
+    """The text with no bodies but the target's."""
+    others = _others(language, text, mine)
+    return apply_edits(text, tuple(TextEdit(f.body_start, f.end, f"\n{f.indent}{_ELIDED}") for f in others))
+
+
+def _ranked(language: Language, text: str, target: Target, budget: int) -> str:
+    """The text with what its budget holds of other functions, best first; empty if it does not hold the rest."""
+    mine = {f.qualname for f in target.functions}
+    own = [f for f in language.functions(text) if f.qualname in mine]
+    others = _others(language, text, mine)
+    if not own:
+        return ""
+    owners = {name.rpartition(".")[0] for name in mine} - {""}
+    words = set(re.findall(r"\w+", " ".join(text[f.start : f.end] for f in own)))
+
+    def rank(function: Function) -> tuple[int, int]:
+        owner, _, name = function.qualname.rpartition(".")
+        distance = min(abs(function.start - each.start) for each in own)
+        if owner in owners:
+            return (0 if name in language.constructors else 1 if name in words else 2), distance
+        return (1 if name in words else 3), distance
+
+    ranked = sorted(others, key=rank)
+    outline = {f: TextEdit(f.body_start, f.end, f"\n{f.indent}{_ELIDED}") for f in ranked}
+    edits = {f: TextEdit(_line_start(text, f.start), f.end, "") for f in ranked}  # out, all of them at first
+    size = len(text) + sum(map(_growth, edits.values()))
+    for function in ranked:
+        whole = -_growth(edits[function])
+        if rank(function)[0] == 0 and size + whole <= budget:
+            size += whole
+            del edits[function]
+        elif size + whole + _growth(outline[function]) <= budget:
+            size += whole + _growth(outline[function])
+            edits[function] = outline[function]
+    for function in ranked:
+        if edits.get(function) == outline[function] and size - _growth(outline[function]) <= budget:
+            size -= _growth(outline[function])
+            del edits[function]
+    return _without_gaps(apply_edits(text, tuple(edits.values()))) if size <= budget else ""
+
+
+def _growth(edit: TextEdit) -> int:
+    """Characters that a text gains by it."""
+    return len(edit.new_text) - (edit.end - edit.start)
 
 
 def _without_bodies(language: Language, text: str, target: Target) -> str:
@@ -108,7 +153,11 @@ def without_functions(source: str, functions: Sequence[Function]) -> str:
         start = max(position, _line_start(source, function.start))
         pieces.append(source[position:start])
         position = max(position, function.end)
-    text = "".join([*pieces, source[position:]])
+    return _without_gaps("".join([*pieces, source[position:]]))
+
+
+def _without_gaps(text: str) -> str:
+    """With at most one blank line in a row."""
     return re.sub(r"\n\s*\n(\s*\n)+", "\n\n", text).strip("\n")
 
 

@@ -84,6 +84,48 @@ def test_a_long_file_shows_signatures_in_place_of_other_bodies():
     assert '"""Do it."""' in shown
 
 
+LONG = "        " + "\n        ".join(f"self.total += {n}" for n in range(60)) + "\n"
+ACCOUNT = f'''class Account:
+    def __init__(self):
+        self.total = 0
+
+    def far(self):
+{LONG}
+    def balance(self):
+        """What `deposit` has left."""
+        raise NotImplementedError
+
+    def near(self):
+        return self.total > 0
+
+    def deposit(self, amount):
+        self.total += amount
+
+
+def unrelated():
+{LONG.replace("self.", "")}'''
+
+
+def test_a_long_class_shows_its_fields_and_the_bodies_that_tell_most():
+    shown = context("Account.balance", ACCOUNT, budget=500)
+    for told in ("self.total = 0", "return self.total > 0", "self.total += amount"):
+        assert told in shown
+    assert "    def far(self):\n        ..." in shown, "there is no room for the whole of it"
+    assert "total += 7" not in shown
+
+
+def test_the_shorter_the_budget_the_less_is_told_of_what_matters_least():
+    shown = [context("Account.balance", ACCOUNT, budget=budget) for budget in (4000, 500, 300, 220, 170)]
+    assert [len(text) for text in shown] == sorted((len(text) for text in shown), reverse=True)
+    assert all(len(text) <= budget for text, budget in zip(shown[1:], (500, 300, 220, 170), strict=True))
+    marks = ("total += 7", "def unrelated", "def far", "self.total += amount", "self.total = 0", "def balance")
+    told = [[mark in text for mark in marks] for text in shown]
+    assert told[0] == [True] * 6
+    assert told[-1] == [False, False, False, False, True, True]
+    for less, more in zip(told[1:], told, strict=False):
+        assert all(after <= before for after, before in zip(less, more, strict=True))
+
+
 def test_a_huge_file_shows_its_head_and_what_is_near():
     text = TEXT.replace("LIMIT = 3", "\n".join(f"NUMBER_{n} = {n}" for n in range(2000)))
     shown = context("target", text, budget=800)

@@ -86,6 +86,18 @@ def test_imports_are_shown_as_signatures(project):
     assert "class Other" not in told
 
 
+def test_what_no_docstring_tells_of_is_shown_whole_if_it_is_short(project):
+    (project / "shop" / "money.py").write_text(
+        "def rounded(value):\n    return round(value, 2)\n\n\n"
+        "class Money:\n    def __init__(self, amount):\n        self.amount = amount\n        self.paid = False\n\n"
+        "    def pay(self):\n        self.paid = True\n"
+    )
+    told = related(project)
+    assert "def rounded(value):\n    return round(value, 2)" in told
+    assert "        self.paid = False" in told
+    assert "    def pay(self):\n        ..." in told
+
+
 def test_callers_are_shown_and_tests_are_not_callers(project):
     told = related(project)
     assert "# called in shop/till.py" in told

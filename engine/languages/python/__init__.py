@@ -31,6 +31,7 @@ class Python:
 
     name = "python"
     comment = "#"
+    constructors = frozenset({"__init__", "__new__", "__post_init__", "__attrs_post_init__"})
 
     def handles(self, path: Path) -> bool:
         return path.suffix in {".py", ".pyw"}

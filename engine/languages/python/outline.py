@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.languages.base import Imported
 
 _MOST_MEMBERS = 12
+_SHORT = 200  # characters: a definition that tells more than its signature does, for little
 
 
 def imported(text: str, path: Path, root: Path) -> tuple[Imported, ...]:
@@ -48,8 +50,9 @@ def _files(module: str, level: int, path: Path, root: Path) -> Iterator[Path]:
 
 
 def outline(text: str, name: str) -> str:
-    """The definition of `name` as others see it: a function's signature and the first line of its docstring; a class
-    with its fields and its methods' signatures; a constant as it is, if it is short.  Empty if there is none.
+    """The definition of `name` as others see it: a function's signature and the first line of its docstring, or the
+    whole of it if it has none and is short; a class with its fields (`__init__`, if it is short) and its methods'
+    signatures; a constant as it is, if it is short.  Empty if there is none.
     """
     try:
         tree = ast.parse(text.removeprefix("\ufeff"))
@@ -57,7 +60,7 @@ def outline(text: str, name: str) -> str:
         return ""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
-            return _function(node, "")
+            return _short(node, "") or _function(node, "")
         if isinstance(node, ast.ClassDef) and node.name == name:
             return _class(node)
         if name in _assigned(node):
@@ -86,6 +89,12 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, indent: str) -> str:
     return "\n".join(lines)
 
 
+def _short(node: ast.FunctionDef | ast.AsyncFunctionDef, indent: str) -> str:
+    """The whole of it, if it is short and no docstring says what it does."""
+    whole = ast.unparse(node)
+    return "" if len(whole) > _SHORT or ast.get_docstring(node) is not None else textwrap.indent(whole, indent)
+
+
 def _class(node: ast.ClassDef) -> str:
     bases = [*map(ast.unparse, node.bases), *(f"{k.arg}={ast.unparse(k.value)}" for k in node.keywords if k.arg)]
     lines = [f"@{ast.unparse(decorator)}" for decorator in node.decorator_list]
@@ -96,7 +105,8 @@ def _class(node: ast.ClassDef) -> str:
     for each in node.body:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
             if not each.name.startswith("_") or each.name == "__init__":
-                members.append(_function(each, "    "))
+                fields = _short(each, "    ") if each.name == "__init__" else ""
+                members.append(fields or _function(each, "    "))
         elif isinstance(each, ast.Assign | ast.AnnAssign):
             told = ast.unparse(each)
             members += [f"    {told}"] if len(told) <= 100 else []
