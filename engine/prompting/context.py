@@ -68,7 +68,7 @@ def _ranked(language: Language, text: str, target: Target, budget: int) -> str:
 
     ranked = sorted(others, key=rank)
     outline = {f: TextEdit(f.body_start, f.end, f"\n{f.indent}{_ELIDED}") for f in ranked}
-    edits = {f: TextEdit(_line_start(text, f.start), f.end, "") for f in ranked}  # out, all of them at first
+    edits = {f: _removal(text, f) for f in ranked}  # out, all of them at first
     size = len(text) + sum(map(_growth, edits.values()))
     for function in ranked:
         whole = -_growth(edits[function])
@@ -83,6 +83,12 @@ def _ranked(language: Language, text: str, target: Target, budget: int) -> str:
             size -= _growth(outline[function])
             del edits[function]
     return _without_gaps(apply_edits(text, tuple(edits.values()))) if size <= budget else ""
+
+
+def _removal(text: str, function: Function) -> TextEdit:
+    """Cuts it out with its indentation; broken code may have something else before it on its line."""
+    start = _line_start(text, function.start)
+    return TextEdit(function.start if text[start : function.start].strip() else start, function.end, "")
 
 
 def _growth(edit: TextEdit) -> int:

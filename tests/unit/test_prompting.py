@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import TargetNotFoundError
 from engine.languages.base import Solution
 from engine.languages.python import Python
 from engine.prompting import PARTS, build_prompt
@@ -124,6 +128,18 @@ def test_the_shorter_the_budget_the_less_is_told_of_what_matters_least():
     assert told[-1] == [False, False, False, False, True, True]
     for less, more in zip(told[1:], told, strict=False):
         assert all(after <= before for after, before in zip(less, more, strict=True))
+
+
+@given(st.integers(0, len(ACCOUNT)), st.integers(0, 200), st.sampled_from(["", "def ", "(", "\n", '"""']),
+       st.integers(150, 1000))  # fmt: skip
+def test_whatever_is_broken_around_it_the_target_is_shown(at, length, new, budget):
+    broken = ACCOUNT[:at] + new + ACCOUNT[at + length :]
+    doc = '"""What `deposit` has left."""'
+    try:
+        shown = context("Account.balance", broken, budget=budget)
+    except TargetNotFoundError:
+        return
+    assert doc in shown or doc not in broken or broken.count('"""') != 2
 
 
 def test_a_huge_file_shows_its_head_and_what_is_near():
