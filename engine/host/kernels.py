@@ -21,7 +21,8 @@ _BUILT_IN = "AMX_INT8 = 1"
 _KEPT = "amx.json"
 _TRIAL = ("-P", "-m", "engine.host.trial")
 _SECONDS = 600.0  # it loads the model
-_FAULTS = tuple(-getattr(signal, name, 0) for name in ("SIGSEGV", "SIGILL", "SIGBUS"))
+_FAULTS = {-int(getattr(signal, name)) for name in ("SIGSEGV", "SIGILL", "SIGBUS") if hasattr(signal, name)}
+_WINDOWS_FAULTS = {0xC0000005, 0xC000001D}  # access violation, illegal instruction
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -58,7 +59,9 @@ def _try(model: Path) -> bool | None:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return {0: True, **dict.fromkeys(_FAULTS, False)}.get(done.returncode)
+    if done.returncode in _FAULTS | _WINDOWS_FAULTS:
+        return False
+    return True if done.returncode == 0 else None
 
 
 def _boot() -> str:
