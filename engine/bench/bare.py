@@ -22,7 +22,7 @@ import llama_cpp
 
 from engine.bench.kinds import MESSAGES, TEMPERATURE
 from engine.host.backend import Backend
-from engine.host.kernels import announces_amx, runs_amx
+from engine.host.kernels import runs_amx
 from engine.host.prompt import encode_chat
 
 Answer = Callable[[int, int], tuple[int, list[float]]]
@@ -77,7 +77,7 @@ def _loop(model: Path, context: int, threads: int) -> Answer:
 
 def _calls(model: Path, context: int, threads: int) -> Answer:
     info = llama_cpp.llama_print_system_info().decode()
-    if announces_amx(info) and not runs_amx(model, info):  # `Llama` has no parameter that keeps it from using that
+    if not runs_amx(model, info):  # `Llama` has no parameter that keeps it from using that
         defaults = llama_cpp.llama_model_default_params()
         defaults.use_extra_bufts = False
         llama_cpp.llama_cpp.llama_model_default_params = lambda: defaults

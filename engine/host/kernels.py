@@ -32,7 +32,12 @@ def announces_amx(system_info: str) -> bool:
 
 
 def runs_amx(model: Path, system_info: str) -> bool:
-    """Whether a step with `model` survives it.  Blocks for as long as the model takes to load, once."""
+    """False: a step with `model` would fault, since llama.cpp uses AMX and this machine does not run it.
+
+    Blocks for as long as the model takes to load, once, where llama.cpp was built for it.
+    """
+    if not announces_amx(system_info):
+        return True
     kept = platformdirs.user_cache_path("greenfinch") / _KEPT
     identity = f"{_boot()} {sys.prefix} {system_info}"
     with suppress(OSError, ValueError, KeyError, TypeError):
