@@ -1,6 +1,7 @@
 """A day's use, in little: rounds of mixed work against one server, and what the server holds between them.
 
 The server tells of itself by a command that only exists here: its tasks, futures, tokens, threads, open files, memory.
+Threads that wait in anyio's pool are not counted: there are as many of them as ever worked at once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from lsp.projects import BAD, GOOD, STUB
 SERVE = """
 import asyncio, gc, os, sys, threading
 import psutil
+from anyio._backends._asyncio import _threadpool_idle_workers as idle
 from lsp_server import server as module
 made = module.create_server
 
@@ -30,7 +32,7 @@ def create(*arguments):
         gc.collect()
         protocol = server.protocol
         return {
-            "tasks": len(asyncio.all_tasks()), "threads": threading.active_count(),
+            "tasks": len(asyncio.all_tasks()), "threads": threading.active_count() - len(idle.get()),
             "futures": len(protocol._request_futures) + len(protocol._result_types),
             "tokens": len(protocol.progress.tokens), "files": len(os.listdir("/proc/self/fd")),
             "children": len(psutil.Process().children()), "objects": len(gc.get_objects()),
