@@ -24,7 +24,7 @@ class Candidate:
         refusal: what the gate has against it, where a repair may mend that.
         reason: why it was refused, in one line.
         started: when, in seconds of the run; sampling_seconds: what its text took.
-        unstable: it passed, and failed when it was confirmed.
+        unstable: it passed, and tests of its failed in a fresh run.
     """
 
     attempt: Attempt
@@ -38,6 +38,11 @@ class Candidate:
     reason: str = ""
     started: float = 0.0
     sampling_seconds: float = 0.0
+
+    @property
+    def withdrawn(self) -> bool:
+        """It passed, and was refused when it was judged again."""
+        return self.attempt.status == "refused" and self.verdict is not None
 
     @property
     def failure(self) -> TestResult | None:

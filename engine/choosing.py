@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from attrs import field, frozen
 
 from engine.candidate import Candidate, Winner
 from engine.events import Answer, OpenQuestion
 from engine.judgement import Trial
-from engine.search import Choice, Passer, choose, stands_alone
+from engine.search import Choice, Passer, choose, distinguishing, stands_alone
 from engine.verification import values
 from engine.verification.base import Judge
 from engine.verification.behaviour import Behaviours, compare, side_effects
@@ -36,8 +37,8 @@ class Chosen:
 
     @property
     def groups(self) -> dict[int, int]:
-        """Of equal behaviour, by passer; empty if nothing is known of what they do."""
-        return {} if self.behaviours.skipped else dict(self.choice.groups)
+        """Of equal behaviour, by passer; without those of which nothing is known."""
+        return {number: group for number, group in self.choice.groups.items() if number in self.behaviours.answers}
 
 
 async def choose_among(
@@ -56,9 +57,7 @@ async def choose_among(
     by_number = {c.attempt.number: c for c in passed}
     known = sorted(passers, key=lambda passer: (-passer.weight, passer.number))[:MOST]
     found = await _behaviours([by_number[passer.number] for passer in known], trial, judge)
-    tellable = [_is_tellable(found, index) for index in range(len(found.inputs))]
-    sizes = [values.size(message) for message in found.inputs]
-    choice = choose(passers, found.outcomes(), sizes, tellable=tellable)
+    choice = choose(passers, found.outcomes())
     return Chosen(tuple(by_number[number] for number in choice.order), found, choice)
 
 
@@ -75,29 +74,33 @@ async def _behaviours(passed: Sequence[Candidate], trial: Trial, judge: Judge) -
     )
 
 
-def _is_tellable(found: Behaviours, index: int) -> bool:
-    """Whether a person can be shown the input."""
+def _size(message: dict[str, Any]) -> int | None:
+    """Of an input that a person can be shown; else None."""
     try:
-        values.call_text(found.inputs[index])
+        values.call_text(message)
     except values.NotWritable:
-        return False
-    return True
+        return None
+    return values.size(message)
 
 
 def question_of(
     chosen: Chosen, winner: Candidate, candidates: Sequence[Candidate], trial: Trial, judge: Judge
 ) -> OpenQuestion | None:
-    """The smallest input on which the winner and others that passed differ; None if there is none that can be told."""
-    found = chosen.behaviours
-    index = chosen.choice.question
-    own = winner.attempt.number
-    if index is None or own not in found.answers:
+    """The smallest input on which the winner and others that passed differ; None if there is none that can be told.
+
+    Those that were refused when they were judged again have no say.
+    """
+    found, own = chosen.behaviours, winner.attempt.number
+    passed = {c.attempt.number for c in chosen.order if c.attempt.status == "passed"}
+    told_by = {number: outcomes for number, outcomes in found.outcomes().items() if number in passed}
+    index = distinguishing(own, told_by, [_size(message) for message in found.inputs])
+    if index is None:
         return None
     message = found.inputs[index]
     name = str(message["target"])
     votes = Counter(c.attempt.same_as for c in candidates if c.attempt.same_as is not None)
     groups: dict[str, list[int]] = {}
-    for number, outcomes in found.outcomes().items():
+    for number, outcomes in told_by.items():
         groups.setdefault(outcomes[index], []).append(number)
     answers = []
     for numbers in groups.values():

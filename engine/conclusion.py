@@ -117,7 +117,7 @@ def _lost(common: Outcome, ending: Ending) -> Outcome:
         common,
         tests_passed=best.tests_passed if best else 0,
         tests_total=best.tests_total if best else len(ending.judge.tests),
-        reason=_reason(ending),
+        reason=_reason(ending) + _withdrawn(ending.candidates),
         best=best,
         base=ending.base,
         solution=ending.stale.solution if ending.stale else None,
@@ -138,6 +138,12 @@ def _reason(ending: Ending) -> str:
         return f"the budget of {settings.budget_wh:g} Wh is used up ({ending.energy.label})"
     count = len(ending.candidates)
     return f"none of {count} candidates passed" if count > 1 else "its one candidate did not pass"
+
+
+def _withdrawn(candidates: Sequence[Candidate]) -> str:
+    """What became of a candidate that had passed, where that is not the reason already."""
+    refused = next((c for c in candidates if c.withdrawn and not c.unstable), None)
+    return f"; candidate {refused.attempt.number} passed, but {refused.reason}" if refused else ""
 
 
 def _best(ending: Ending) -> BestAttempt | None:

@@ -2,8 +2,8 @@
 
 The command line, the environment, the user's file and the four editors all mean the same names.  What a field is for
 stands in its `help`; `python -m engine.settings_docs --write` brings the docs and the editors' own declarations into
-line with it, `--check` says which of them are not.  A workspace's own files never set anything: what runs on a machine
-is its user's business, not a checkout's.
+line with it, `--check` says which of them are not.  What is run, reached or opened is never set by a workspace's own
+files: that is its user's business, not a checkout's.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Settings:
         0.0, "A run ends when it has used this many watt-hours, as measured or estimated; 0: no bound.", least=0
     )
     larger_model: str = _setting(
-        "", "A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file."
+        "",
+        "A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file.",
+        local=True,
     )
     temperature: float = _setting(0.8, "Sampling temperature of all candidates but the first.", least=0)
     comments: bool = _setting(

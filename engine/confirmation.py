@@ -24,11 +24,13 @@ class Confirmation:
 
     Attributes:
         winner: None if the run failed, or could not be about the workspace as it is.
+        reason: why it failed.
         stale: the target, or what the tests read, went on changing.
         cpu_seconds: of the tests.
     """
 
     winner: Winner | None = None
+    reason: str = ""
     stale: bool = False
     cpu_seconds: float = 0.0
 
@@ -43,7 +45,7 @@ async def confirm(
         slots: one is taken for each decision.
     """
     language, request = trial.language, trial.request
-    cpu = 0.0
+    cpu, reason = 0.0, ""
     for solution, untested in _final_forms(trial, candidate):
         for _ in range(_TURNS):
             snapshot = Snapshot.take(request)
@@ -60,12 +62,13 @@ async def confirm(
             if strict.accepted:
                 winner = Winner(candidate, solution, snapshot.text, text, target, strict, untested, evidence)
                 return Confirmation(winner, cpu_seconds=cpu)
-            candidate.unstable = snapshot.text == trial.snapshot.text
-            candidate.verdict = evolve(strict.verdict, passed=False, reason=strict.reason)
+            reason = strict.reason
+            candidate.unstable = strict.unsteady and snapshot.text == trial.snapshot.text
+            candidate.verdict = evolve(strict.verdict, passed=False, reason=reason)
             break
         else:
             return Confirmation(stale=True, cpu_seconds=cpu)
-    return Confirmation(cpu_seconds=cpu)
+    return Confirmation(reason=reason, cpu_seconds=cpu)
 
 
 def relocated(trial: Trial, text: str) -> Target | None:

@@ -108,11 +108,13 @@ async def _interpreter(settings: Settings, root: Path, hint: str) -> list[Findin
 
 
 async def _sandbox(settings: Settings, root: Path) -> list[Finding]:
-    from engine.verification.confinement import better, open_cell, openings_of
+    from engine.verification.confinement import ACCEPT_WEAKER, better, open_cell, openings_of
 
     async with await open_cell(root, openings=openings_of(settings)) as cell:
         enough = SANDBOX_LEVELS.index(cell.level) <= SANDBOX_LEVELS.index(settings.sandbox_least)
         remedy = "" if cell.level == SANDBOX_LEVELS[0] else better()
+        if not enough:
+            remedy += f" {ACCEPT_WEAKER}"
         return [Finding("sandbox", enough, f"{cell.level}: {cell.detail}", remedy)]
 
 

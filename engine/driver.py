@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from attrs import asdict, evolve
+from attrs import asdict
 
 from engine.candidate import Candidate, Winner
 from engine.choosing import choose_among, doubt_of, question_of
@@ -275,8 +275,8 @@ class Run:
             strict = found.winner.strict
             self._record("decided", number=candidate.attempt.number, decided_by=strict.decided_by,
                          undecided=strict.undecided, overfit_suspect=strict.suspicion)  # fmt: skip
-        else:
-            candidate.attempt = evolve(candidate.attempt, status="failed")
+        elif not found.stale:
+            searching.withdraw(candidate, found.reason)
         return found.winner
 
     def _if_still_so(self, winner: Winner | None) -> Winner | None:

@@ -98,7 +98,8 @@ async def prompt_for(
     Raises:
         GreenfinchError: a test file cannot be read.
     """
-    sources = [snapshot.read(file) for file in judge.files]
+    # Examples in the target's own file are shown with it.
+    sources = [snapshot.read(file) for file in judge.files if not (judge.doctests and file == target.path)]
     read = readable(snapshot.glance)
     related = await anyio.to_thread.run_sync(
         partial(related_context, language, snapshot.text, target, request.root, read, sources)

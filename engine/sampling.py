@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections import deque
@@ -53,6 +54,12 @@ class _Streamed:
     logprob: float | None = None
 
 
+def seed_of(run: int, number: int) -> int:
+    """The seed of candidate `number` of a run with seed `run`: runs with seeds that follow each other share none."""
+    digest = hashlib.blake2b(f"{run} {number}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) % 2**31
+
+
 class Sampler:
     """Turns decisions into candidates for one run; any number at once.
 
@@ -94,7 +101,7 @@ class Sampler:
             messages=self._prompt.messages,
             temperature=decision.temperature,
             top_p=_TOP_P,
-            seed=(self._seed + number) % 2**31,
+            seed=seed_of(self._seed, number),
             max_tokens=min(self._settings.max_tokens, decision.tokens),
             avoid_line_start=self._language.comment if decision.terse and not self._settings.comments else "",
         )

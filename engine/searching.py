@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -87,13 +88,22 @@ class Searching:
     # -- the policy's side
 
     async def until_over(self, models: Models, gate: Gate, tasks: anyio.abc.TaskGroup) -> None:
-        """Start what the policy wants, until it says that this is enough; what still runs then is dropped."""
+        """Start what the policy wants, until it says that this is enough.
+
+        What was dropped in its tests when it seemed to be enough, and was not, is tested first: it would be refused as
+        a repetition if it were sampled again.
+        """
+        for candidate in self.candidates:
+            if candidate.attempt.status == "dropped" and candidate.solution is not None:
+                candidate.attempt = evolve(candidate.attempt, status="testing")
+                tasks.start_soon(self._carry_out, candidate, partial(self.test, candidate, models))
         while self.failure is None:
             if self._settings.budget_wh:
                 self._watt_hours = await models.watt_hours()
             step = decide(self._policy, self.state(models))
             for decision in step.start:
-                tasks.start_soon(self._try, self._start(decision), decision, models, gate)
+                candidate = self._start(decision)
+                tasks.start_soon(self._carry_out, candidate, partial(self._attempt, candidate, decision, models, gate))
             if step.over:
                 break
             with anyio.move_on_after(_LOOK_AGAIN):
@@ -147,6 +157,7 @@ class Searching:
         self.candidates.append(candidate)
         self._tell.emit(CandidateStarted(1, "existing"))
         self._tell_verdict(candidate, verdict)
+        self._record_attempt(candidate)
 
     def add(self, solution: Solution, text: str) -> Candidate:
         """A given text as the one candidate."""
@@ -165,13 +176,13 @@ class Searching:
         self._tell.emit(CandidateStarted(number, origin, parent, variant, decision.larger))
         return candidate
 
-    async def _try(self, candidate: Candidate, decision: Decision, models: Models, gate: Gate) -> None:
-        """One candidate from its first token to its verdict; what goes wrong beyond the candidate ends the run."""
+    async def _carry_out(self, candidate: Candidate, work: Callable[[], Awaitable[object]]) -> None:
+        """What there is to do for a candidate, up to its verdict; what goes wrong beyond it ends the run."""
         number = candidate.attempt.number
         with anyio.CancelScope() as scope:
             self._running[number] = scope
             try:
-                await self._attempt(candidate, decision, models, gate)
+                await work()
             except Exception as error:  # raised again by the driver, without the task group's wrapping
                 self.failure = error
         self._running.pop(number, None)
@@ -260,6 +271,12 @@ class Searching:
             seconds=now - began,
             ended=now,
         )
+
+    def withdraw(self, candidate: Candidate, reason: str) -> None:
+        """It has passed, and was refused when it was judged again: no pass, and no parent for repairs either."""
+        candidate.attempt = evolve(candidate.attempt, status="refused", vector=())
+        candidate.reason = reason
+        self._record_attempt(candidate)
 
     def _refuse(self, candidate: Candidate, refused: Refused, drafted: Solution | None = None) -> None:
         """It is over with this candidate; but what only lacks a name or does not parse can be mended."""

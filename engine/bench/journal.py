@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import attrs
 import cattrs
 
+from engine.errors import ConfigError
+
 R = TypeVar("R", bound=attrs.AttrsInstance)
 _NAME = "results.jsonl"
+_SETTINGS = "settings.json"
 
 
 class Journal(Generic[R]):
@@ -36,10 +40,33 @@ class Journal(Generic[R]):
             self._file.write_text("".join(lines), "utf-8")
         return [cattrs.structure(json.loads(line), self._kind) for line in lines]
 
+    def stands_for(self, settings: Mapping[str, object]) -> None:
+        """Say what the results depend on.
+
+        Raises:
+            ConfigError: the folder holds results of other settings.
+        """
+        if self._file is None:
+            return
+        kept = self._file.with_name(_SETTINGS)
+        now: dict[str, Any] = json.loads(json.dumps(settings))
+        then: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+        changed = [f"{name} {then[name]!r}" for name in now if name in then and then[name] != now[name]]
+        if changed:
+            raise ConfigError(
+                f"{self._file.parent} holds results of other settings: {', '.join(changed)}.",
+                remedy="Name another folder, or give the same settings.",
+            )
+        kept.write_text(json.dumps(now, indent=1) + "\n", "utf-8")
+
+    @staticmethod
+    def line(result: R) -> str:
+        """A result as a line."""
+        return json.dumps(attrs.asdict(result))
+
     def add(self, result: R) -> str:
         """Keep a result; returns its line."""
-        told: dict[str, Any] = attrs.asdict(result)
-        line = json.dumps(told)
+        line = self.line(result)
         if self._file is not None:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")

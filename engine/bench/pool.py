@@ -108,7 +108,7 @@ class RecordedRun:
 
 def from_record(lines: Iterable[Mapping[str, Any]], *, problem: str, strategy: str, seed: int) -> RecordedRun:
     """A run from the lines of its record."""
-    candidates: list[Recorded] = []
+    candidates: dict[int, Recorded] = {}  # of one that was dropped or withdrawn and told again, what was told last
     bodies: dict[int, dict[str, str]] = {}
     groups: dict[int, int] = {}
     model, began, prompt_chars, seconds, winner = "", 0.0, 0, 0.0, None
@@ -126,14 +126,13 @@ def from_record(lines: Iterable[Mapping[str, Any]], *, problem: str, strategy: s
             case "candidate_text":
                 bodies[line["number"]] = line["bodies"]
             case "attempt":
-                candidates.append(_recorded(line, bodies.get(line["number"], {})))
+                candidates[line["number"]] = _recorded(line, bodies.get(line["number"], {}))
             case "behaviour":
                 groups = {int(number): group for number, group in line["groups"].items()}
             case "outcome":
                 seconds, winner = line["seconds"], line["winner"]
-    candidates.sort(key=lambda each: each.number)
     run = RecordedRun(problem, strategy, seed, model, seconds, began, prompt_chars, base, False, winner,
-                      tuple(candidates))  # fmt: skip
+                      tuple(candidates[number] for number in sorted(candidates)))  # fmt: skip
     return run.with_groups(groups) if groups else run
 
 
@@ -172,9 +171,11 @@ def solution_of(candidate: Recorded) -> Solution:
 
 
 def append(run: RecordedRun, folder: Path) -> None:
-    """Add a run to the pool in `folder`."""
-    with (folder / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(attrs.asdict(run)) + "\n")
+    """Add a run to the pool in `folder`, after the last whole line of what a broken-off bench has left there."""
+    with (folder / FILE).open("ab+") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(json.dumps(attrs.asdict(run)).encode() + b"\n")
 
 
 def load(pool: Path) -> list[RecordedRun]:

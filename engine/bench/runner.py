@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, product
 from pathlib import Path
@@ -42,6 +44,7 @@ class Result:
         seconds: of the whole run, the baseline included.
         energy_wh: watt-hours; energy_label says how they are known.
         reason: why it was not solved.
+        failed: the run ended in an error.
     """
 
     id: str
@@ -57,6 +60,7 @@ class Result:
     energy_label: str
     reason: str = ""
     in_doubt: bool = False
+    failed: bool = False
 
 
 async def run_problems(
@@ -118,7 +122,7 @@ async def _run(
         root = Path(folder)
         path = problem.write(root)
         outcome: Outcome | None = None
-        reason = ""
+        reason, began = "", time.monotonic()
         try:
             request = ImplementRequest(root, path, target_of(problem), seed=seed)
             async with engine.implement(request) as events:
@@ -128,7 +132,10 @@ async def _run(
         except GreenfinchError as error:
             reason = str(error)
         if outcome is None:
-            return Result(problem.id, strategy, seed, False, None, False, 0.0, 0, 0, 0.0, "", reason), None
+            true = False if problem.hidden_test_text else None
+            seconds = round(time.monotonic() - began, 3)
+            failed = Result(problem.id, strategy, seed, False, true, False, seconds, 0, 0, 0.0, "", reason, failed=True)
+            return failed, None
         run = _recorded(outcome, problem, strategy, seed)
         true = None
         if problem.hidden_test_text:
@@ -188,6 +195,8 @@ class Summary:
         runs: problems times seeds.
         solved, true_solved, false_passes: counts of runs; true_solved is None where there are no hidden tests.
         in_doubt: solves that the user is told to look at again; false_in_doubt: the false passes among them.
+        late: true solves whose confirmation ended after the time that there was for a problem.
+        errors: runs that ended in an error; they count as not solved.
         solved_share, true_share, false_share: of runs, with 95 % intervals by bootstrap over problems.
         seconds_per_true, tokens_per_true, wh_per_true: of all runs, those that solved nothing included, for each true
             solve (each solve, where there are no hidden tests); None if there is none.
@@ -217,18 +226,33 @@ class Summary:
     currency: str = ""
     in_doubt: int = 0
     false_in_doubt: int = 0
+    late: int = 0
+    errors: int = 0
 
 
-def summarise(results: Iterable[Result], *, price_per_kwh: float = 0.0, currency: str = "") -> list[Summary]:
+def summarise(
+    results: Iterable[Result], *, budget_seconds: float = math.inf, price_per_kwh: float = 0.0, currency: str = ""
+) -> list[Summary]:
     """One summary a strategy, in the order of their first result.
 
     Args:
+        budget_seconds: what there was for a problem.
         price_per_kwh: what the user pays for energy, in `currency`; 0: not known.
     """
     by_strategy: dict[str, list[Result]] = {}
     for result in results:
         by_strategy.setdefault(result.strategy, []).append(result)
-    return [_summary(strategy, group, price_per_kwh, currency) for strategy, group in by_strategy.items()]
+    found = [_summary(strategy, group, price_per_kwh, currency) for strategy, group in by_strategy.items()]
+    late = {
+        strategy: sum(is_right(result) and result.seconds > budget_seconds for result in group)
+        for strategy, group in by_strategy.items()
+    }
+    return [attrs.evolve(each, late=late[each.strategy]) for each in found]
+
+
+def is_right(result: Result) -> bool:
+    """Truly solved, as far as that can be told."""
+    return result.solved if result.true_solved is None else result.true_solved
 
 
 def _summary(strategy: str, group: list[Result], price: float, currency: str) -> Summary:
@@ -269,4 +293,5 @@ def _summary(strategy: str, group: list[Result], price: float, currency: str) ->
         currency=currency if price else "",
         in_doubt=sum(result.in_doubt for result in group),
         false_in_doubt=sum(result.in_doubt and result.false_pass for result in group),
+        errors=sum(result.failed for result in group),
     )

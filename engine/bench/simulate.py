@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import evolve, field, frozen, mutable
 
@@ -21,6 +21,7 @@ from engine.search import Attempt, Decision, Policy, Sample, State, decide, stan
 _CHARS_PER_TOKEN = 3.5
 _LOOK_AGAIN = 0.5
 _NEVER = 1e18
+_NOTHING_LEFT = -1
 _WORKERS = 1  # runs of tests at a time
 
 
@@ -92,9 +93,10 @@ class _Stacks:
 
     @classmethod
     def of(cls, run: RecordedRun, chance: random.Random) -> _Stacks:
+        by_number = {each.number: each for each in run.candidates}
         stacks = cls(vectors={each.number: each.vector for each in run.candidates})
-        for each in run.candidates:
-            if each.status == "dropped" or each.kind == "existing":
+        for each in (_with_verdict(each, by_number) for each in run.candidates if each.kind != "existing"):
+            if each.status == "dropped":
                 continue
             if each.parent is not None:
                 stacks.repairs[each.parent].append(each)
@@ -118,15 +120,28 @@ class _Stacks:
         return None
 
 
+def _with_verdict(sample: Recorded, by_number: Mapping[int, Recorded]) -> Recorded:
+    """What only repeated another has that one's text and verdict: in a replay it may come first, and be tested."""
+    original = by_number.get(sample.same_as or sample.number, sample)
+    return evolve(
+        original, kind=sample.kind, variant=sample.variant, larger=sample.larger, temperature=sample.temperature,
+        parent=sample.parent, tokens=sample.tokens, logprob=sample.logprob, new_chars=sample.new_chars,
+    )  # fmt: skip
+
+
 def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Replayed:
     """One run of `policy` over what was recorded."""
     chance = random.Random(f"{run.problem} {run.seed} {seed}")  # noqa: S311 - a shuffle
     stacks = _Stacks.of(run, chance)
     trials: list[_Trial] = []
     drawn: dict[int, Recorded] = {}  # by number in this replay
-    seen: dict[int, int] = {}  # class of equal texts: the number that was first
+    seen: dict[int, int] = {}  # number of a text in the pool: the number here that was first to have it
     queue: list[_Trial] = []
     now, read, missing = run.began, False, 0
+    for own in (each for each in run.candidates if each.kind == "existing"):  # the target's own body
+        known = Attempt(1, "failed", vector=own.vector, failed_fast=own.failed_fast)
+        trials.append(_Trial(known, own, 0.0, 0.0, 0.0))
+        drawn[1], seen[own.number] = own, 1
     tests = [each.test_seconds for each in run.candidates if each.test_seconds]
     test_seconds = sorted(tests)[len(tests) // 2] if tests else 0.5
     while True:
@@ -191,18 +206,17 @@ def _so_far(trial: _Trial, machine: Machine) -> Attempt:
 def _sampled(trial: _Trial, queue: list[_Trial], seen: dict[int, int], now: float) -> None:
     """A text is complete: to the tests with it, unless the gate refuses it."""
     source, number = trial.source, trial.attempt.number
+    decision = trial.attempt.decision
+    told = source is not None and decision is not None and decision.distinct  # a host tells it with these alone
     attempt = evolve(
-        trial.attempt, tokens=source.tokens if source else 40, logprob=source.logprob if source else None,
+        trial.attempt, tokens=source.tokens if source else 40, logprob=source.logprob if source and told else None,
         seconds=now - trial.started, ended=now,
     )  # fmt: skip
-    form = (source.same_as or source.number) if source else -1
-    first = seen.setdefault(form, number)
+    first = seen.setdefault(source.number if source else _NOTHING_LEFT, number)
     if source is None or first != number:
         trial.attempt = evolve(attempt, status="refused", same_as=first if first != number else None)
-    elif source.status == "refused" and source.same_as is None:
-        trial.attempt = evolve(attempt, status="refused")
     elif not source.vector:
-        trial.attempt = evolve(attempt, status="refused", same_as=source.same_as)
+        trial.attempt = evolve(attempt, status="refused")
     else:
         trial.attempt = evolve(attempt, status="testing")
         queue.append(trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from rich.table import Table
 from engine.bench import plots, pool, replays
 from engine.bench.journal import Journal
 from engine.bench.policies import EVERYTHING, FIXED, left_out, policy_named, split
-from engine.bench.runner import Result, Summary, run_problems, summarise
+from engine.bench.runner import Result, Summary, is_right, run_problems, summarise
 from engine.bench.simulate import Machine
 from engine.bench.sources import HUMANEVAL, problems_of
 from engine.bench.statistics import Interval
@@ -28,12 +28,16 @@ from engine.cli.main import PASSED
 from engine.config import STRATEGIES, Settings
 from engine.generation.base import Generator
 from engine.search import WIDTH
+from engine.wording import counted
 
 # What the system that this one is measured against says of itself: of each task that it was given, solved or not.
 _PUBLISHED = (
     ("published: 14B, consumer card", "0.004 USD/task", "claimed"),
     ("its GPU alone", "0.0016 USD/task", "by its own traces"),
 )
+_DECISIVE = ("model", "endpoint", "endpoints", "larger_model", "candidates", "budget_seconds", "budget_tokens",
+             "budget_wh", "temperature", "comments", "max_tokens", "test_timeout_seconds")  # fmt: skip
+"""Settings that figures depend on: a folder holds results of one choice of these."""
 _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded, unless they are given
 
 
@@ -91,6 +95,7 @@ def run(
     settings = Settings.load().updated(options, source="command line")
     chosen = problems_of(problems)[skip:][:limit]
     journal = Journal(out, Result)
+    journal.stands_for({name: getattr(settings, name) for name in _DECISIVE})
     results = journal.earlier()
     done = frozenset((result.id, result.strategy, result.seed) for result in results)
     console = Console(stderr=as_json, highlight=False)
@@ -104,7 +109,7 @@ def run(
             results.append(result)
             if out is not None and recorded is not None:
                 pool.append(recorded, out)
-            line = journal.add(result)
+            line = journal.line(result) if result.failed else journal.add(result)  # to be tried again
             if as_json:
                 print(line, flush=True)
             else:
@@ -124,7 +129,12 @@ def run(
         anyio.run(partial(run_problems, chosen, strategies, settings, seeds_, report, done=done, wrapped=wrapped))
     asked = set(wanted)
     results = [result for result in results if (result.id, result.strategy, result.seed) in asked]
-    summaries = summarise(results, price_per_kwh=settings.price_per_kwh, currency=settings.currency)
+    summaries = summarise(
+        results,
+        budget_seconds=settings.budget_seconds,
+        price_per_kwh=settings.price_per_kwh,
+        currency=settings.currency,
+    )
     if out is not None:
         (out / "summary.json").write_text(json.dumps([attrs.asdict(each) for each in summaries], indent=1), "utf-8")
     if draw and out is not None:
@@ -135,6 +145,8 @@ def run(
     else:
         console.print(table(summaries))
         console.print(electricity(summaries))
+        for note in remarks(summaries):
+            console.print(note)
     for each in asking:
         saved = f"{1 - each.read / each.whole:.0%}" if each.whole else "none"
         console.print(
@@ -201,13 +213,11 @@ def draw_results(results: Sequence[Result], out: Path) -> None:
     names = list(dict.fromkeys(result.strategy for result in results))
     title = "solved truly" if any(result.true_solved is not None for result in results) else "solved"
     for what, label in (("seconds", "seconds"), ("candidates", "samples")):
-        points = {name: [(float(getattr(r, what)), _right(r)) for r in results if r.strategy == name] for name in names}
+        points = {
+            name: [(float(getattr(r, what)), is_right(r)) for r in results if r.strategy == name] for name in names
+        }
         file = out / ("time.png" if what == "seconds" else "samples.png")
         plots.curves(points, label, f"{len(results)} runs, {title}", file)
-
-
-def _right(result: Result) -> bool:
-    return result.solved if result.true_solved is None else result.true_solved
 
 
 def _progress(console: Console) -> Progress:
@@ -226,6 +236,16 @@ def table(summaries: Sequence[Summary]) -> Table:
             _number(row.tokens_per_true), str(row.candidates),
         )  # fmt: skip
     return shown
+
+
+def remarks(summaries: Sequence[Summary]) -> Iterator[str]:
+    """What the table does not show."""
+    for row in summaries:
+        if row.late:
+            yield f"{row.strategy}: of its true solves {row.late} were confirmed only when the time was up."
+        if row.errors:
+            runs = counted(row.errors, "run")
+            yield f"{row.strategy}: {runs} ended in an error, and counted as not solved; --out tries them again."
 
 
 def _standings(found: replays.Comparison) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def demo(model: str | None, yes: bool, seed: int | None) -> None:
     options = {"model": model, "python": sys.executable, "candidates": _CANDIDATES}
     settings = Settings.load().updated(options, source="command line")
     console = Console(highlight=False)
-    _need_model(console, settings.model, yes)
+    anyio.run(_need_sandbox, settings)
+    if not settings.servers:
+        _need_model(console, settings.model, yes)
     project = _sample_project()
     console.print(f"A sample project with {len(_STUBS)} stubs and their tests lies in {project}")
     outcomes: list[Outcome] = []
@@ -60,10 +63,14 @@ def demo(model: str | None, yes: bool, seed: int | None) -> None:
     sys.exit(PASSED if solved >= _ENOUGH else FAILED)
 
 
+def _sample() -> AbstractContextManager[Path]:
+    return resources.as_file(resources.files("engine.cli") / "demo_project")
+
+
 def _sample_project() -> Path:
     try:
         project = Path(tempfile.mkdtemp(prefix="greenfinch-demo-", dir=temporary_folder())) / "textkit"
-        with resources.as_file(resources.files("engine.cli") / "demo_project") as sample:
+        with _sample() as sample:
             shutil.copytree(sample, project, ignore=shutil.ignore_patterns("__pycache__"))
     except OSError as error:
         raise GreenfinchError(
@@ -71,6 +78,14 @@ def _sample_project() -> Path:
             remedy="Make room, or set TMPDIR to a folder with more.",
         ) from error
     return project
+
+
+async def _need_sandbox(settings: Settings) -> None:
+    """Say that nothing can be tested here before a model is pulled for it."""
+    from engine.verification.confinement import open_cell, openings_of
+
+    with _sample() as sample:
+        await open_cell(sample, least=settings.sandbox_least, openings=openings_of(settings))
 
 
 def _need_model(console: Console, setting: str, yes: bool) -> None:

@@ -79,13 +79,13 @@ def build_prompt(
     language: Language, text: str, target: Target, judge_sources: Sequence[str], judge_tests: Sequence[str],
     related: str = "", *, without: frozenset[str] = frozenset(),
 ) -> Prompt:  # fmt: skip
-    """The run's prompt from the document, the target, the judge's test files and test ids, and other files; without
-    some of `PARTS`, to see what they are worth.
+    """The run's prompt from the document, the target, the judge's test files (but for the document itself) and test
+    ids, and other files; without some of `PARTS`, to see what they are worth.
     """
     names = ", ".join(f"`{function.qualname}`" for function in target.functions)
     what = "function" if len(target.functions) == 1 else "functions"
     judge = judge_context(language, judge_sources, judge_tests)
-    tests = "" if "tests" in without else f"It must pass these tests:\n{_FENCE}{judge}\n```"
+    tests = "" if "tests" in without or not judge else f"It must pass these tests:\n{_FENCE}{judge}\n```"
     others = f"From other files:\n{_FENCE}{related}\n```\n" if related and "related" not in without else ""
     alone = "\n\n".join(f"{function.prefix}    ..." for function in target.functions)
     own = alone if "surroundings" in without else file_context(language, text, target)

@@ -3,7 +3,7 @@
 Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested by property and replayed over records.
 """
 
-from engine.search.choice import Choice, Passer, choose, stands_alone
+from engine.search.choice import Choice, Passer, choose, distinguishing, stands_alone
 from engine.search.full import Full
 from engine.search.policy import POLICIES, Everything, Policy, decide
 from engine.search.state import VARIANTS, WIDTH, Attempt, Decision, Repair, Sample, State, Step, Variant, width_after
@@ -26,6 +26,7 @@ __all__ = [
     "Variant",
     "choose",
     "decide",
+    "distinguishing",
     "stands_alone",
     "width_after",
 ]

@@ -41,25 +41,17 @@ class Choice:
     Attributes:
         order: the passers, the best first.
         groups: of equal behaviour, by passer; numbered from 1 in their order.
-        question: the smallest input on which the best group and another one differ, as its index; None if there is
-            none.
     """
 
     order: tuple[int, ...]
     groups: Mapping[int, int] = field(factory=dict)
-    question: int | None = None
 
 
-def choose(
-    passers: Sequence[Passer], outcomes: Mapping[int, Sequence[str]], sizes: Sequence[int], *,
-    tellable: Sequence[bool] = (),
-) -> Choice:  # fmt: skip
+def choose(passers: Sequence[Passer], outcomes: Mapping[int, Sequence[str]]) -> Choice:
     """Order the passers.
 
     Args:
         outcomes: what each answered to each input; those that are not in it are groups of their own.
-        sizes: of the inputs.
-        tellable: which inputs can be shown to a person; all, if it is empty.
     """
     signature = {p.number: tuple(outcomes.get(p.number, (f"unknown {p.number}",))) for p in passers}
     weight: Counter[tuple[str, ...]] = Counter()
@@ -78,16 +70,25 @@ def choose(
     for passer in order:
         numbers.setdefault(signature[passer.number], len(numbers) + 1)
     groups = {passer.number: numbers[signature[passer.number]] for passer in order}
-    best = outcomes.get(order[0].number)
-    question = None
-    if best is not None:
-        differing = [
-            index
-            for index, size in enumerate(sizes)
-            if (not tellable or tellable[index]) and any(told[index] != best[index] for told in outcomes.values())
-        ]
-        question = min(differing, key=lambda index: (sizes[index], index), default=None)
-    return Choice(tuple(passer.number for passer in order), groups, question)
+    return Choice(tuple(passer.number for passer in order), groups)
+
+
+def distinguishing(winner: int, outcomes: Mapping[int, Sequence[str]], sizes: Sequence[int | None]) -> int | None:
+    """The smallest input on which the winner and another passer differ, as its index; None if there is none.
+
+    Args:
+        outcomes: as for `choose`.
+        sizes: of the inputs; None for those that cannot be shown to a person.
+    """
+    own = outcomes.get(winner)
+    if own is None:
+        return None
+    differing = [
+        (size, index)
+        for index, size in enumerate(sizes)
+        if size is not None and any(told[index] != own[index] for told in outcomes.values())
+    ]
+    return min(differing, default=(0, None))[1]
 
 
 def stands_alone(winner: Attempt, attempts: Sequence[Attempt], groups: Mapping[int, int], asked: int) -> bool:

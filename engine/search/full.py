@@ -28,6 +28,8 @@ _PLAIN_FIRST = 2
 """So many samples of the usual prompt have failed before another prompt is tried."""
 _VECTORS = 3
 _CHEAP_TESTS = 0.25
+_CONFIRMATION, _CONFIRMATION_LEAST = 4, 1.0
+"""What it takes to compare passers and to confirm the winner: in runs of the tests, and seconds besides."""
 
 
 @frozen
@@ -80,7 +82,7 @@ class Full:
         found = _votes(state)
         # A repetition needs no test, and would be ahead of a different one that is in its tests.
         agreed = found >= wanted and not any(a.status == "testing" for a in state.attempts)
-        if agreed or len(state.passed) >= wanted or state.seconds - first >= patience:
+        if agreed or len(state.passed) >= wanted or state.seconds - first >= patience or _is_late(state):
             return Step(over=True)
         if self._saturated(state) and not state.running:
             return Step(over=True)
@@ -224,6 +226,12 @@ class Full:
         if len(known) < _VECTORS or not tested:
             return True
         return state.test_seconds <= _CHEAP_TESTS * sum(a.seconds for a in tested) / len(tested)
+
+
+def _is_late(state: State) -> bool:
+    """Whether a winner would not be confirmed within the time that is left, if it were waited any longer."""
+    ahead = _CONFIRMATION_LEAST + _CONFIRMATION * state.test_seconds
+    return bool(state.budget_seconds) and state.seconds + ahead >= state.budget_seconds
 
 
 def _is_first(attempt: Attempt) -> bool:

@@ -17,25 +17,29 @@ _NO_CALLS_BACK = {"not plain": "a call back, where nobody is"}
 
 
 def answers_of(descriptor: int, loading: Message, inputs: Sequence[Message], seconds: float) -> list[Message | None]:
-    """The answers to `inputs`, over a socket that becomes this call's own; None from where the other side hung or died.
+    """The answers to the first of `inputs`, over a socket that becomes this call's own.
 
-    Blocks for `seconds` at most, once the module is loaded.
+    The last is None where the other side hung or died over it; it is not asked any more then, nor when the time is up.
+    None at all if the module does not load.  Blocks for `seconds` at most, once it is loaded.
     """
     pipe = Pipe(descriptor)
     found: list[Message | None] = []
     try:
         if _ask(pipe, loading, PATIENCE).get("value") is not True:
-            return [None] * len(inputs)
+            return []
         until = time.monotonic() + seconds
         for message in inputs:
             if time.monotonic() > until:
                 break
-            found.append(_ask(pipe, message, _EACH))
+            try:
+                found.append(_ask(pipe, message, _EACH))
+            except (Gone, NotPlain):
+                return [*found, None]
     except (Gone, NotPlain):
-        pass  # what it was asked last, it has no answer to
+        return []  # while it was loaded
     finally:
         pipe.close()
-    return found + [None] * (len(inputs) - len(found))
+    return found
 
 
 def _ask(pipe: Pipe, message: Message, seconds: float) -> Message:

@@ -27,7 +27,7 @@ from engine.verification.verifier import Verifier
 
 RECORDED = 24
 MUTATED = 48
-_SECONDS = 20.0
+_SECONDS = 5.0
 _UNSTEADY = 0.2
 # What an implementation does besides answering, or answers by besides its input.
 _SIDE_EFFECTS = re.compile(
@@ -44,7 +44,8 @@ class Behaviours:
     Attributes:
         skipped: why nothing could be compared; empty if it could.
         module: name of the target's module, as the tests import it.
-        inputs: requests (see `agent/peer.py`); answers: by candidate, one for each input.
+        inputs: requests (see `agent/peer.py`); answers: by candidate, one for each input,
+            None where it hung or died; without those that did not get through the judge's own.
         recorded: so many of the inputs are the judge's own.
     """
 
@@ -107,10 +108,15 @@ async def compare(
             most=max(1, usable_cores()),
         )
         *each, again = told
-        answers = dict(zip(sources, each, strict=True))
     except SandboxError as error:
         return Behaviours(f"it cannot be asked: {error.what}")
-    return _kept(str(split.loading["args"][0]), inputs, answers, answers[first], again[::-1], len(own))
+    backwards = [*again, *[None] * (len(inputs) - len(again))][::-1]
+    answers = {
+        n: told for n, told in zip(sources, each, strict=True) if len(told) >= len(own) and None not in told[: len(own)]
+    }
+    if first not in answers or len(answers) < 2:
+        return Behaviours("it cannot be asked: it takes too long, or does not load without the tests")
+    return _kept(str(split.loading["args"][0]), inputs, answers, answers[first], backwards, len(own))
 
 
 def _kept(
@@ -118,11 +124,11 @@ def _kept(
     once: Sequence[dict[str, Any] | None], again: Sequence[dict[str, Any] | None], recorded: int,
 ) -> Behaviours:  # fmt: skip
     """Without inputs that are answered differently in another order, or that most refuse with an exception, which
-    they may well be right in: such an input is none that the function is for.
+    they may well be right in: such an input is none that the function is for; and up to where all were asked.
     """
     kept: list[int] = []
     unsteady = 0
-    for index in range(len(inputs)):
+    for index in range(min(map(len, answers.values()))):
         all_ = [told[index] for told in answers.values()]
         if any(each is not None and "not plain" in each for each in all_):
             continue

@@ -16,6 +16,9 @@ from engine.verification.namespaces import NamespaceCell
 from engine.verification.restricted import RestrictedCell
 from engine.verification.sight import Openings
 
+ACCEPT_WEAKER = f"Or accept a weaker sandbox by the setting `sandbox_least`: {', '.join(LEVELS)}."
+"""What remains to a user who cannot have a better level."""
+
 
 async def open_cell(
     root: Path, level: str = "", *, least: str = LEVELS[-1], openings: Openings | None = None
@@ -39,7 +42,7 @@ async def open_cell(
         reason = reason or why
     raise SandboxError(
         f"Tests cannot be confined here as they should be (level {wanted[-1]}): {reason}.",
-        remedy=f"{better()} Or accept a weaker sandbox by the setting `sandbox_least`: {', '.join(LEVELS)}.",
+        remedy=f"{better()} {ACCEPT_WEAKER}",
     )
 
 

@@ -69,6 +69,7 @@ class Strict:
         suspicion: why it may be fitted to the tests, though it passes; empty if nothing points to that.
         calls: of the target, as the tests make them; 0 if they were not counted.
         cpu_seconds: of all runs.
+        unsteady: tests have failed in a fresh run that had passed before.
     """
 
     reason: str
@@ -78,6 +79,7 @@ class Strict:
     suspicion: str = ""
     calls: int = 0
     cpu_seconds: float = 0.0
+    unsteady: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -148,6 +150,7 @@ class Case:
             suspicion,
             split.calls if split is not None else 0,
             sum(verdict.cpu_seconds for verdict in runs),
+            bool(fresh.reason) and fresh.tests_passed < fresh.tests_total,
         )
 
     async def _fresh(self) -> Verdict:

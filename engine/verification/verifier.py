@@ -322,7 +322,7 @@ class Verifier:
         self, judge: Judge, callee: Mapping[Path, str], *, target: Path, loading: Message, inputs: Sequence[Message],
         seconds: float,
     ) -> list[Message | None]:  # fmt: skip
-        """The answers of an implementation, in a cell of its own, to `inputs`; None for those it did not come to.
+        """The answers of an implementation, in a cell of its own, to the first of `inputs`; see `answers_of`.
 
         Args:
             callee: texts in which the target is marked for calls from outside; see `split`.

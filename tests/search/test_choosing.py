@@ -1,10 +1,14 @@
 """The right one among those that pass: chosen by what they do, and what they leave open, from real runs."""
 
 import json
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from attrs import evolve
 from promises.workspace import Workspace
 
 from engine.answer import answer_edit, titles
@@ -12,7 +16,10 @@ from engine.errors import GreenfinchError
 from engine.events import OpenQuestion, Outcome, as_json
 from engine.languages.base import apply_edits
 from engine.search import Everything
-from engine.verification.behaviour import side_effects
+from engine.verification.agent.plain import Gone, Pipe
+from engine.verification.asking import answers_of
+from engine.verification.behaviour import _kept, side_effects
+from engine.verification.strict import Case
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +76,20 @@ async def test_the_larger_group_of_equal_behaviour_wins_and_the_rest_is_a_questi
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+async def test_one_that_is_refused_when_it_is_judged_again_has_no_say_in_the_question(shapes, monkeypatch):
+    decide = Case.decide
+
+    async def decided(case):
+        strict = await decide(case)
+        return evolve(strict, reason="no") if "sort" in case.after else strict
+
+    monkeypatch.setattr(Case, "decide", decided)
+    outcome = await implement(shapes, LAST, SORTED, SORTED_TOO)
+    assert outcome.winner == 1
+    assert outcome.open_question is None
+
+
 async def test_an_answer_becomes_a_test_that_decides(shapes):
     """Whichever answer is picked, the new test passes with the implementations that give it, and with no other."""
     outcome = await implement(shapes, LAST, SORTED, SORTED_TOO)
@@ -125,3 +146,37 @@ def test_an_answer_that_no_test_can_be_written_for_is_refused():
     with pytest.raises(GreenfinchError):
         answer_edit(question, 5, "")
     assert titles(question) == ("",)
+
+
+def answered(*replies: dict[str, Any]) -> Sequence[dict[str, Any] | None]:
+    """What comes of three questions to a process that gives these replies, one a message, and ends."""
+    here, there = socket.socketpair()
+    pipe = Pipe(there.detach())
+
+    def reply() -> None:
+        for each in replies:
+            pipe.receive(10)
+            pipe.send(each)
+        with suppress(Gone):  # nothing more may be asked
+            pipe.receive(10)
+        pipe.close()
+
+    other = threading.Thread(target=reply)
+    other.start()
+    found = answers_of(here.detach(), {"load": "m"}, [{"n": 0}, {"n": 1}, {"n": 2}], 10)
+    other.join()
+    return found
+
+
+def test_what_was_not_asked_has_no_answer_and_what_hung_has_none_of_its_own():
+    assert answered({"value": True}, {"value": 5}) == [{"value": 5}, None]
+    assert answered({"value": False}) == []
+
+
+def test_inputs_that_somebody_was_not_asked_do_not_tell_passers_apart():
+    inputs = [{"objects": {}, "n": number} for number in range(4)]
+    whole = [{"value": number, "objects": {}} for number in range(4)]
+    told = {1: whole, 2: [whole[0], whole[1], None]}
+    found = _kept("m", inputs, told, whole, whole, 1)
+    assert [message["n"] for message in found.inputs] == [0, 1, 2]
+    assert [outcomes[2] == "hangs" for outcomes in found.outcomes().values()] == [False, True]

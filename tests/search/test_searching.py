@@ -1,15 +1,22 @@
 """How the driver carries a policy's decisions out."""
 
 import sys
+from pathlib import Path
 
 import pytest
+from attrs import evolve
 from promises.workspace import BAD, GOOD, MODULE
 
+from engine.bench.policies import policy_named
+from engine.bench.pool import from_record
+from engine.bench.simulate import Machine, replay
 from engine.config import Settings
 from engine.events import CandidateRejected, CandidateStarted, CandidateTested
 from engine.generation.base import Message
 from engine.generation.scripted import Reply, ScriptedGenerator
 from engine.machine.cpus import usable_cores, workers_for_tests
+from engine.record import load_run
+from engine.sampling import seed_of
 from engine.search import WIDTH, width_after
 from engine.session import Engine
 
@@ -150,6 +157,13 @@ async def test_a_body_that_is_there_is_the_first_candidate_and_parent(workspace)
     asked: tuple[Message, ...] = model.requests[0].messages
     assert "return title.lower()" in asked[-2].content
     assert "hello world" in asked[-1].content
+    recorded = from_record(load_run(Path(outcome.record).stem), problem="p", strategy="full", seed=0)
+    assert [(each.kind, each.status) for each in recorded.candidates[:2]] == [
+        ("existing", "failed"),
+        ("repaired", "passed"),
+    ]
+    two = evolve(recorded, candidates=recorded.candidates[:2])
+    assert replay(policy_named("full"), two, Machine(seconds=30.0), 0).solved  # by the repair: there is nothing else
 
 
 @pytest.mark.slow
@@ -183,3 +197,23 @@ async def test_a_model_quicker_than_the_tests_does_not_sample_all_before_the_fir
     assert outcome.passed and outcome.winner == 1
     ahead = WIDTH + workers_for_tests(usable_cores())
     assert outcome.candidates <= 2 * ahead  # one more for each that failed while the first was tested
+
+
+def test_runs_with_seeds_that_follow_each_other_share_no_candidate_seed():
+    seeds = [{seed_of(run, number) for number in range(1, 65)} for run in range(4)]
+    assert len(set.union(*seeds)) == 4 * 64
+    assert all(0 <= seed < 2**31 for each in seeds for seed in each)
+
+
+async def test_examples_in_the_targets_own_file_are_shown_once(workspace):
+    example = ">>> slugify('A B')"
+    documented = MODULE.replace("joined by hyphens.", f"joined by hyphens.\n\n    {example}\n    'a-b'\n    ")
+    workspace.write("words.py", f"{documented}\n\ndef other():\n    return 'a body'\n")
+    (workspace.root / "test_words.py").unlink()
+    model = Listening(GOOD)
+    settings = Settings().updated({"python": sys.executable}, source="test")
+    *_, outcome = await run(Engine(settings, generator=model), workspace.request())
+    assert outcome.passed
+    asked = "".join(message.content for message in model.requests[0].messages)
+    assert asked.count(example) == 1
+    assert "It must pass" not in asked

@@ -46,6 +46,32 @@ def test_greedy_solves_what_its_one_candidate_solves():
     assert [each.solved for each in found] == [run.candidates[0].status == "passed" for run in runs]
 
 
+def test_a_repetition_that_is_drawn_before_its_original_has_its_verdict():
+    """Else a policy that begins with siblings would lose what the model says most often."""
+    run = made_run(0, 0.0)
+    passer = evolve(run.candidates[0], status="passed", vector=(True,) * 3, hidden=True, logprob=-1.0)
+    same = [
+        evolve(each, status="refused", vector=(), same_as=1, hidden=True)
+        for each in run.candidates[1:15]
+        if each.kind == "sampled"
+    ]
+    repeated = evolve(run, candidates=(passer, *same))
+    for seed in range(20):
+        found = replay(policy_named("best-of-n"), repeated, MACHINE, seed)
+        assert found.solved and found.true
+        full = replay(policy_named("full(likely=2)"), repeated, MACHINE, seed)
+        assert full.true and full.passers == 1
+
+
+def test_a_probability_is_known_of_what_is_drawn_without_replacement_alone():
+    run = made_run(0, 1.0)
+    likely = evolve(run, candidates=tuple(evolve(each, logprob=-0.1, group=None) for each in run.candidates))
+    unlikely = evolve(run, candidates=tuple(evolve(each, logprob=-50.0, group=None) for each in run.candidates[:1]))
+    assert not replay(policy_named("full(passers=1)"), likely, MACHINE, 0).in_doubt
+    assert replay(policy_named("full(passers=1)"), unlikely, MACHINE, 0).in_doubt
+    assert not replay(policy_named("greedy"), unlikely, MACHINE, 0).in_doubt
+
+
 def test_more_samples_solve_more_and_a_choice_among_more_passers_is_true_more_often():
     runs = made_pool()
     found = replays.compare(runs, ["greedy", "best-of-n", "full", "full(passers=1)"], MACHINE, 4)
@@ -58,9 +84,11 @@ def test_more_samples_solve_more_and_a_choice_among_more_passers_is_true_more_of
 def test_regret_is_against_the_best_fixed_policy_in_hindsight():
     found = replays.compare(made_pool(12), ["full", *FIXED[:5]], MACHINE, 2)
     by_name = {each.policy: each for each in found.standings}
-    assert found.best != "full"
-    assert by_name[found.best].regret == 0
-    assert all(each.regret >= -1e-9 for name, each in by_name.items() if name != "full")
+    shares = {name: sum(r.true for r in each) / len(each) for name, each in found.replayed.items()}
+    fixed = {name: share for name, share in shares.items() if name != "full"}
+    assert fixed[found.best] == max(fixed.values()) > shares["greedy"]
+    for name, each in by_name.items():
+        assert each.regret == pytest.approx(max(fixed.values()) - shares[name])
     assert by_name["greedy"].ahead is not None
     assert by_name["greedy"].ahead.low <= by_name["greedy"].ahead.mean <= by_name["greedy"].ahead.high
 
@@ -80,9 +108,11 @@ def test_a_pool_is_written_read_and_forgiven_a_broken_last_line(tmp_path):
     with (tmp_path / pool.FILE).open("a") as file:
         file.write('{"problem": "cut sh')
     assert pool.load(tmp_path / pool.FILE) == runs
+    pool.append(runs[1], tmp_path)  # what a bench that goes on adds is not lost in half a line
+    assert pool.load(tmp_path) == runs
     with (tmp_path / pool.FILE).open("a") as file:
-        file.write("\n{}\n")
-    with pytest.raises(ConfigError, match="line 5"):
+        file.write("{}\n\n")
+    with pytest.raises(ConfigError, match="line 6"):
         pool.load(tmp_path)
 
 

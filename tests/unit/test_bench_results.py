@@ -11,7 +11,8 @@ from rich.console import Console
 
 from engine.bench.journal import Journal
 from engine.bench.runner import Result, summarise
-from engine.cli.bench_run import electricity
+from engine.cli.bench_run import electricity, remarks
+from engine.errors import ConfigError
 
 SOLVED = Result("a", "full", 0, True, True, False, 10.0, 100, 3, 0.03, "estimated")
 NOT = evolve(SOLVED, id="b", solved=False, true_solved=False, energy_wh=0.09, reason="none passed")
@@ -68,3 +69,27 @@ def test_without_a_folder_nothing_is_kept() -> None:
     journal = Journal(None, Result)
     assert journal.add(SOLVED).startswith('{"id": "a"')
     assert journal.earlier() == []
+
+
+def test_a_folder_holds_results_of_one_choice_of_settings(tmp_path: Path) -> None:
+    Journal(tmp_path / "out", Result).stands_for({"model": "a", "endpoints": (), "budget_seconds": 30.0})
+    Journal(tmp_path / "out", Result).stands_for({"model": "a", "endpoints": (), "budget_seconds": 30.0})
+    with pytest.raises(ConfigError, match=r"other settings: budget_seconds 30\.0"):
+        Journal(tmp_path / "out", Result).stands_for({"model": "a", "endpoints": (), "budget_seconds": 60.0})
+    Journal(None, Result).stands_for({"model": "b"})
+
+
+def test_a_run_that_ended_in_an_error_is_not_solved() -> None:
+    failed = evolve(NOT, id="d", failed=True, seconds=5.0)
+    (summary,) = summarise([SOLVED, NOT, failed, failed])
+    assert summary.true_share is not None
+    assert (summary.true_share.mean, summary.errors, summary.runs) == (pytest.approx(1 / 3), 2, 4)
+    assert list(remarks([summary])) == [
+        "full: 2 runs ended in an error, and counted as not solved; --out tries them again."
+    ]
+
+
+def test_solves_that_came_too_late_are_told() -> None:
+    (summary,) = summarise([SOLVED, evolve(SOLVED, id="b", seconds=31.0), WRONG], budget_seconds=30)
+    assert summary.late == 1
+    assert "1 were confirmed only" in next(remarks([summary]))

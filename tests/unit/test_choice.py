@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.languages.base import apply_edits
 from engine.languages.python.newtest import new_test
-from engine.search import Attempt, Passer, Sample, choose, stands_alone
+from engine.search import Attempt, Passer, Sample, choose, distinguishing, stands_alone
 from engine.search.choice import FEW, LIKELY
 from engine.verification.agent.plain import Codec, Outgoing
 from engine.verification.inputs import near
@@ -140,34 +140,41 @@ OUTCOMES = {1: ("a", "x", "p"), 2: ("a", "y", "p"), 3: ("a", "y", "p"), 4: ("a",
 
 def test_the_largest_group_comes_first_then_weight_then_the_shorter_then_the_faster():
     passers = [Passer(1, size=1), Passer(2, size=9), Passer(3, size=5), Passer(4, size=2)]
-    found = choose(passers, OUTCOMES, (5, 4, 3))
+    found = choose(passers, OUTCOMES)
     assert found.order[:2] == (3, 2)
     assert found.groups == {3: 1, 2: 1, 1: 2, 4: 3}
-    assert found.question == 2  # the smallest input on which somebody differs from the best
-    assert choose([Passer(1, 5), *passers[1:]], OUTCOMES, (5, 4, 3)).order[0] == 1
+    assert choose([Passer(1, 5), *passers[1:]], OUTCOMES).order[0] == 1
     quick = [Passer(2, size=5, seconds=0.1), Passer(3, size=5, seconds=3.0)]
-    assert choose(quick, OUTCOMES, (5, 4, 3)).order == (2, 3)
+    assert choose(quick, OUTCOMES).order == (2, 3)
 
 
 def test_of_groups_of_one_the_one_comes_first_that_most_agree_with():
-    found = choose(
-        [Passer(1), Passer(2), Passer(4)], {1: ("a", "b", "c"), 2: ("a", "b", "d"), 4: ("z", "y", "d")}, (1, 1, 1)
-    )
+    found = choose([Passer(1), Passer(2), Passer(4)], {1: ("a", "b", "c"), 2: ("a", "b", "d"), 4: ("z", "y", "d")})
     assert found.order[0] == 2
 
 
 def test_nothing_known_leaves_the_votes_and_no_question():
-    found = choose([Passer(1), Passer(2, weight=3)], {}, ())
-    assert (found.order, found.question) == ((2, 1), None)
+    found = choose([Passer(1), Passer(2, weight=3)], {})
+    assert found.order == (2, 1)
+    assert distinguishing(2, {}, ()) is None
+    assert distinguishing(2, {1: ("a",), 3: ("b",)}, (1,)) is None  # nothing is known of the winner itself
+
+
+def test_the_question_is_the_smallest_input_on_which_another_differs_from_the_winner():
+    assert distinguishing(3, OUTCOMES, (5, 4, 3)) == 2
+    assert distinguishing(3, OUTCOMES, (5, 4, None)) == 1  # the last cannot be told
+    without = {number: told for number, told in OUTCOMES.items() if number != 4}
+    assert distinguishing(3, without, (5, 4, 3)) == 1
+    assert distinguishing(3, {2: OUTCOMES[2], 3: OUTCOMES[3]}, (5, 4, 3)) is None
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.text("ab", min_size=2, max_size=2)), min_size=1, max_size=7))
 def test_no_passer_is_lost_and_the_order_does_not_depend_on_the_order_given(rows):
     passers = [Passer(number, weight) for number, (weight, _) in enumerate(rows, 1)]
     outcomes = {number: tuple(text) for number, (_, text) in enumerate(rows, 1)}
-    found = choose(passers, outcomes, (1, 2))
+    found = choose(passers, outcomes)
     assert sorted(found.order) == [passer.number for passer in passers]
-    assert choose(passers[::-1], outcomes, (1, 2)).order == found.order
+    assert choose(passers[::-1], outcomes).order == found.order
 
 
 def written(text, framework="pytest", **changes):

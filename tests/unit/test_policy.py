@@ -266,6 +266,15 @@ def test_after_a_pass_siblings_may_end_and_a_few_more_are_bought():
     assert decide(POLICIES["full"], state(many, seconds=2.0)).over  # thirty tests leave little open
 
 
+def test_siblings_are_not_waited_for_when_a_winner_could_not_be_confirmed_in_time():
+    passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, ended=26.0)
+    waiting = state(passed, Attempt(2, "sampling", Sample(0.8)), seconds=26.5, budget_seconds=30.0, test_seconds=0.5)
+    assert not decide(POLICIES["full"], waiting).over
+    assert decide(POLICIES["full"], evolve(waiting, test_seconds=0.7)).over
+    assert decide(POLICIES["full"], evolve(waiting, seconds=27.0)).over
+    assert not decide(POLICIES["full"], evolve(waiting, budget_seconds=0.0)).over
+
+
 def test_what_the_model_is_sure_of_needs_no_second_candidate_beside_it():
     passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, logprob=-1.0, ended=2.0)
     assert decide(POLICIES["full"], state(passed, seconds=2.0)).over

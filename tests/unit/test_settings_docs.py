@@ -32,8 +32,24 @@ def test_defaults_and_limits_are_the_declared_ones():
 
 def test_what_runs_or_opens_something_is_never_taken_from_a_workspace():
     properties = vscode_properties()
-    for name in ("python", "test_command", "endpoint", "sandbox_least", "test_read", "test_write", "test_network"):
+    for name in (
+        "python",
+        "model",
+        "larger_model",
+        "test_command",
+        "endpoint",
+        "sandbox_least",
+        "test_read",
+        "test_write",
+        "test_network",
+    ):
         assert properties[f"greenfinch.{name}"]["scope"] == "machine"
+    manifest = json.loads((ROOT / "editors" / "vscode" / "package.json").read_text("utf-8"))
+    own = [section["properties"] for section in manifest["contributes"]["configuration"]]
+    assert (
+        next(each for each in own if "greenfinch.server.command" in each)["greenfinch.server.command"]["scope"]
+        == "machine"
+    )
     assert properties["greenfinch.budget_seconds"]["scope"] == "machine-overridable"
 
 

@@ -87,7 +87,7 @@ export class PrivateEnvironment {
     const source = await this.source();
     if (source === undefined) {
       throw new InstallError(
-        "This build of the extension brings no server.  Install Greenfinch yourself (pipx install greenfinch), and " +
+        "This build of the extension brings no server.  Install Greenfinch yourself (pipx install . in a clone of it), and " +
           "set greenfinch.server.command if it is not on your PATH.",
       );
     }

@@ -1,0 +1,68 @@
+"""What becomes of candidates when one that passed is refused as it is judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from promises.workspace import BAD, GOOD, Workspace
+
+from engine.bench.pool import from_record
+from engine.events import CandidateStarted, CandidateTested, Event, Outcome
+from engine.record import load_run
+from engine.verification.strict import Case, Strict
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+REASON = "it passes only in the tests' own process, not called from there: x"
+ALSO_GOOD = '    parts = title.lower().split()\n    return "-".join(parts)\n'
+SLOW = "    import time\n\n    time.sleep(1.5)\n" + ALSO_GOOD
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has the strict verdict refuse texts that hold `marked`, all else decided as ever."""
+    decide = Case.decide
+
+    def refuse(marked: str, *, unsteady: bool = False) -> None:
+        async def decided(case: Case) -> Strict:
+            strict = await decide(case)
+            return evolve(strict, reason=REASON, unsteady=unsteady) if marked in case.after else strict
+
+        monkeypatch.setattr(Case, "decide", decided)
+
+    return refuse
+
+
+async def implement(workspace: Workspace, *bodies: str, **options: object) -> tuple[Outcome, list[Event]]:
+    events: list[Event] = []
+    outcome = await workspace.implement(*bodies, on_event=events.append, candidates=len(bodies), **options)
+    return outcome, events
+
+
+async def test_what_was_dropped_in_its_tests_is_tested_before_anything_is_sampled(workspace, refusing):
+    refusing('return "-".join(title')
+    outcome, events = await implement(workspace, GOOD, SLOW, strategy="best-of-n")
+    assert outcome.passed, outcome.reason
+    assert outcome.winner == 2
+    tested = [event.number for event in events if isinstance(event, CandidateTested)]
+    assert tested == [1, 2]
+    run = from_record(load_run(Path(outcome.record).stem), problem="p", strategy="best-of-n", seed=0)
+    assert [(each.number, each.status) for each in run.candidates] == [(1, "refused"), (2, "passed")]
+
+
+async def test_the_reason_is_told_and_not_that_the_tests_are_unsteady(workspace, refusing):
+    refusing('"-".join')
+    outcome, events = await implement(workspace, GOOD, BAD, strategy="full")
+    assert not outcome.passed
+    assert outcome.reason == f"none of 2 candidates passed; candidate 1 passed, but {REASON}"
+    repaired = [e for e in events if isinstance(e, CandidateStarted) and e.parent == 1]
+    assert repaired == []  # there is no failure to be mended
+
+
+async def test_tests_that_fail_in_a_fresh_run_are_said_not_to_be_deterministic(workspace, refusing):
+    refusing('"-".join', unsteady=True)
+    outcome, _ = await implement(workspace, GOOD, BAD, strategy="full")
+    assert outcome.reason == "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
