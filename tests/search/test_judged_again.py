@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -18,7 +19,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 REASON = "it passes only in the tests' own process, not called from there: x"
 ALSO_GOOD = '    parts = title.lower().split()\n    return "-".join(parts)\n'
-SLOW = "    import time\n\n    time.sleep(1.5)\n" + ALSO_GOOD
+FIRST = "    import time\n\n    time.sleep(0.5)\n" + GOOD
+SECOND = {"text": "    import time\n\n    time.sleep(1.5)\n" + ALSO_GOOD, "delay_per_token": 0.02}
+"""In its tests, as they last longer, when the first one has passed."""
 
 
 @pytest.fixture
@@ -36,7 +39,9 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return refuse
 
 
-async def implement(workspace: Workspace, *bodies: str, **options: object) -> tuple[Outcome, list[Event]]:
+async def implement(
+    workspace: Workspace, *bodies: str | Mapping[str, Any], **options: object
+) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
     outcome = await workspace.implement(*bodies, on_event=events.append, candidates=len(bodies), **options)
     return outcome, events
@@ -44,7 +49,7 @@ async def implement(workspace: Workspace, *bodies: str, **options: object) -> tu
 
 async def test_what_was_dropped_in_its_tests_is_tested_before_anything_is_sampled(workspace, refusing):
     refusing('return "-".join(title')
-    outcome, events = await implement(workspace, GOOD, SLOW, strategy="best-of-n")
+    outcome, events = await implement(workspace, FIRST, SECOND, strategy="best-of-n")
     assert outcome.passed, outcome.reason
     assert outcome.winner == 2
     tested = [event.number for event in events if isinstance(event, CandidateTested)]

@@ -146,7 +146,7 @@ async def test_a_larger_model_that_cannot_be_used_does_not_end_the_search(worksp
 async def test_a_body_that_is_there_is_the_first_candidate_and_parent(workspace):
     """Fix until the tests pass: its own failure is what the model is asked to correct."""
     workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", BAD))
-    model = Listening(GOOD)
+    model = Listening(GOOD, TITLE)
     settings = Settings().updated({"python": sys.executable}, source="test")
     *_, outcome = events = await run(Engine(settings, generator=model), workspace.request())
     assert outcome.passed
