@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from contextlib import aclosing
 from attrs import evolve, frozen
 
 from engine.config import Settings
+from engine.errors import TargetNotFoundError
 from engine.events import CandidateGrew, Event, WentOn
 from engine.generation.base import Distinct, Generator, SampleRequest
 from engine.languages.base import Function, Language, Solution
@@ -21,6 +23,8 @@ from engine.verification.base import TestResult
 
 PLAN_TOKENS = 160
 _TOP_P = 0.95
+_BLOCK_END = "\n```\n"
+_BLOCK = re.compile(r"```[^\n]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
 _RATE_WINDOW = 2.0  # seconds over which tokens per second are counted
 _REPORT_EVERY = 0.25  # seconds between two progress events
 
@@ -35,6 +39,7 @@ class Sampled:
         new_chars: characters of what the model had to read that the run's first prompt does not begin with.
         problem: why it is no candidate, in one line; empty if it is one.
         logprob: of its bodies, the natural logarithm of the model's own probability, where the backend says.
+        imports: statements that came with them.
     """
 
     bodies: dict[str, str]
@@ -42,6 +47,7 @@ class Sampled:
     problem: str = ""
     new_chars: int = 0
     logprob: float | None = None
+    imports: tuple[str, ...] = ()
 
 
 @frozen
@@ -112,12 +118,14 @@ class Sampler:
                 request = evolve(request, messages=self._prompt.repair(parent, failure))
         elif decision.variant != "plain":
             request = evolve(request, messages=self._prompt.asked(decision.variant))
-        if isinstance(decision, Sample) and decision.variant == "plan":
+        if isinstance(decision, Sample) and decision.variant == "plan" and not self._prompt.whole:
             most = min(PLAN_TOKENS, request.max_tokens // 2)
             planning = evolve(request, stop=("```",), max_tokens=most, avoid_line_start="")
             planned = await self._stream(number, planning, None, 0)
             plan, tokens = f"{planned.text.rstrip()}\n\n", planned.tokens
         new_chars = self._prompt.new_chars(request.messages)
+        if self._prompt.whole:
+            return await self._whole(number, request, decision.tokens, new_chars)
         bodies: dict[str, str] = {}
         logprobs: list[float | None] = []
         for function in self._prompt.target.functions:
@@ -138,6 +146,17 @@ class Sampler:
         known = [logprob for logprob in logprobs if logprob is not None]
         together = sum(known) if len(known) == len(logprobs) else None
         return Sampled(bodies, tokens, new_chars=new_chars, logprob=together)
+
+    async def _whole(self, number: int, request: SampleRequest, tokens: int, new_chars: int) -> Sampled:
+        """A candidate from the first block of code in a reply that nothing was begun of."""
+        most = min(tokens, request.max_tokens * len(self._prompt.target.functions))
+        streamed = await self._stream(number, evolve(request, max_tokens=most, stop=(_BLOCK_END,)), None, 0)
+        block = _BLOCK.search(streamed.text)
+        try:
+            solution = self._language.solution_in(block[1] if block else streamed.text, self._prompt.target)
+        except TargetNotFoundError as error:
+            return Sampled({}, streamed.tokens, error.what, new_chars)
+        return Sampled(dict(solution.bodies), streamed.tokens, "", new_chars, imports=solution.imports)
 
     async def _stream(self, number: int, request: SampleRequest, function: Function | None, tokens: int) -> _Streamed:
         text, begun, logprob = "", tokens, None

@@ -211,7 +211,7 @@ class Searching:
             self._refuse(candidate, Refused(candidate.sampled.problem))
             return
         candidate.attempt = evolve(candidate.attempt, logprob=candidate.sampled.logprob)
-        drafted = Solution(candidate.sampled.bodies)
+        drafted = Solution(candidate.sampled.bodies, candidate.sampled.imports)
         admitted = await anyio.to_thread.run_sync(gate.judge, number, drafted)
         self._tell.record("candidate_text", number=number, bodies=candidate.sampled.bodies)
         if isinstance(admitted, Refused):

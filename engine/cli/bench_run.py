@@ -26,7 +26,9 @@ from engine.bench.statistics import Interval
 from engine.bench.whole import WholeReplies
 from engine.cli.main import PASSED
 from engine.config import STRATEGIES, Settings
+from engine.errors import GreenfinchError
 from engine.generation.base import Generator
+from engine.models import store
 from engine.search import WIDTH
 from engine.wording import counted
 
@@ -95,7 +97,7 @@ def run(
     settings = Settings.load().updated(options, source="command line")
     chosen = problems_of(problems)[skip:][:limit]
     journal = Journal(out, Result)
-    journal.stands_for({name: getattr(settings, name) for name in _DECISIVE})
+    journal.stands_for({name: getattr(settings, name) for name in _DECISIVE} | {"model": _model(settings)})
     results = journal.earlier()
     done = frozenset((result.id, result.strategy, result.seed) for result in results)
     console = Console(stderr=as_json, highlight=False)
@@ -206,6 +208,14 @@ def simulate(
     )
     console.print(_standings(found))
     sys.exit(PASSED)
+
+
+def _model(settings: Settings) -> str:
+    """What `auto` stands for, if that is here."""
+    try:
+        return settings.model if settings.servers else store.resolve(settings.model).name
+    except GreenfinchError:  # the bench will say it, when it needs the model
+        return settings.model
 
 
 def draw_results(results: Sequence[Result], out: Path) -> None:

@@ -12,7 +12,7 @@ from engine.languages.base import Language, Solution, Target
 from engine.prompting.context import failure_text, file_context, judge_context
 from engine.verification.base import TestResult
 
-PARTS = ("surroundings", "related", "tests")
+PARTS = ("surroundings", "related", "tests", "prefill")
 """What a prompt tells besides the target itself: its own file, other files, and the judge."""
 _SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."  # what the models were tuned with
 _FENCE = "```python\n"
@@ -30,11 +30,13 @@ class Prompt:
         messages: the turns that all candidates share.
         bare: the turns without what surrounds the target.
         target: what is asked for.
+        whole: the reply is to hold the functions as a whole: it is not begun for the model.
     """
 
     messages: tuple[Message, ...]
     bare: tuple[Message, ...]
     target: Target
+    whole: bool = False
 
     def prefill(self, done: dict[str, str], name: str, *, plan: str = "") -> str:
         """The reply's beginning for the function `name`, after the ones that are `done` (bodies by qualname)."""
@@ -92,7 +94,7 @@ def build_prompt(
     user = f"Complete the {what} {names}:\n{_FENCE}{own}\n```\n{others}{tests}"
     bare = f"Complete the {what} {names}:\n{_FENCE}{alone}\n```\n{tests}"
     system = Message("system", _SYSTEM)
-    return Prompt((system, Message("user", user)), (system, Message("user", bare)), target)
+    return Prompt((system, Message("user", user)), (system, Message("user", bare)), target, "prefill" in without)
 
 
 def _complaint(failure: TestResult) -> str:

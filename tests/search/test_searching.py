@@ -217,3 +217,24 @@ async def test_examples_in_the_targets_own_file_are_shown_once(workspace):
     asked = "".join(message.content for message in model.requests[0].messages)
     assert asked.count(example) == 1
     assert "It must pass" not in asked
+
+
+@pytest.mark.parametrize(
+    ("reply", "passed"),
+    [
+        ('Here it is:\n\n```python\nimport re\n\n\ndef slugify(title):\n    """Words."""\n'
+         '    return "-".join(re.findall(r"\\w+", title.lower()))\n```\n\nThat is all.\n', True),
+        ('```python\ndef slugify(title):\n    return "-".join(title.lower().split())\n```', True),
+        ("```python\ndef other():\n    return 1\n```\n", False),
+    ],
+)  # fmt: skip
+async def test_without_a_prefill_the_function_is_taken_from_the_replys_first_block(workspace, reply, passed):
+    model = Listening(reply)
+    settings = Settings().updated({"python": sys.executable, "candidates": 1}, source="test")
+    engine = Engine(settings, generator=model, without=frozenset({"prefill"}))
+    events = await run(engine, workspace.request())
+    assert model.requests[0].prefill == ""
+    assert events[-1].passed is passed
+    if not passed:
+        (rejected,) = [e for e in events if isinstance(e, CandidateRejected)]
+        assert "does not define slugify" in rejected.reason
