@@ -5,12 +5,16 @@ One session plays most scenarios with the scripted generator; others differ in w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,10 +35,11 @@ GEOMETRY = {
     "geometry/area.py": "from geometry.units import unit\n\n\ndef double(value):\n    '''Twice it.'''\n    ...\n",
     "tests/test_area.py": "from geometry.area import double\n\n\ndef test_double():\n    assert double('3') == 6\n",
 }
+STORAGE = "data/User/globalStorage/greenfinch.greenfinch"
 PICTURES = ("light-bulb", "progress", "preview", "applied", "report")
 SCRIPTED = (
     "attach", "listed", "implement", "command", "wholeClass", "cancel", "failing", "unsaved", "secondFolder",
-    "lastRun", "lenses", "interpreter", "settings", "doctor", "crash",
+    "lastRun", "lenses", "interpreter", "settings", "folderSettings", "doctor", "crash",
 )  # fmt: skip
 
 
@@ -97,6 +102,14 @@ def scripted(code: CodeServer, project: Path, geometry: Path, other_python: Path
         plan={"good": GOOD, "bad": BAD, "otherPython": str(other_python)},
         environment={"GREENFINCH_SCRIPT": str(script), "GREENFINCH_PROBE_PYTHON": sys.executable},
     )
+
+
+def program(folder: Path, does: str) -> Path:
+    """An executable `greenfinch` that is a line of shell."""
+    command = folder / "greenfinch"
+    command.write_text(f"#!/bin/sh\n{does}\n")
+    command.chmod(0o755)
+    return command
 
 
 def scenario(seen: Seen, name: str) -> dict[str, Any]:
@@ -203,6 +216,37 @@ def test_a_changed_setting_counts_from_the_next_run_on_and_so_does_its_removal(s
     assert any("/64 tried" in line for line in seen["third"])
 
 
+def test_each_folder_of_a_workspace_has_its_own_settings(scripted: Seen) -> None:
+    seen = scenario(scripted, "folderSettings")
+    assert any("/2 tried" in line for line in seen["second"]) and any("/64 tried" in line for line in seen["first"])
+
+
+def test_settings_are_those_of_the_scope_that_is_asked_for(
+    code: CodeServer, project: Path, geometry: Path, tmp_path: Path
+) -> None:
+    for root, candidates in ((project, 3), (geometry, 2)):
+        (root / ".vscode").mkdir(exist_ok=True)
+        (root / ".vscode" / "settings.json").write_text(json.dumps({"greenfinch.candidates": candidates}))
+    workspace, answers = tmp_path / "two.code-workspace", tmp_path / "answers.json"
+    workspace.write_text(json.dumps({"folders": [{"path": str(project)}, {"path": str(geometry)}]}))
+    scopes = ["", project.as_uri(), (geometry / "geometry" / "area.py").as_uri()]
+    asking = [sys.executable, str(HERE / "asking.py"), str(answers), *scopes, "--"]
+    command = program(tmp_path, f'exec {shlex.join(asking)} "$@"')
+    try:
+        seen = code.session(
+            "scopes",
+            workspace,
+            scenarios=("scopes",),
+            plan={"answers": str(answers)},
+            settings={"greenfinch.server.command": str(command)},
+        )
+    finally:
+        for root in (project, geometry):
+            shutil.rmtree(root / ".vscode")
+    told = scenario(seen, "scopes")["answers"]
+    assert [told[scope]["candidates"] for scope in scopes] == [None, 3, 2]
+
+
 def test_the_doctor_lists_what_was_found(scripted: Seen) -> None:
     page = scenario(scripted, "doctor")["page"]
     for what in ("editor", "workspace trust", "server", "your Python", "sandbox", "model"):
@@ -214,6 +258,65 @@ def test_a_server_that_crashes_is_started_again_but_not_for_ever(scripted: Seen)
     assert len(set(seen["pids"])) == 3 and seen["left"] == 0 and seen["back"]
     assert "signal SIGKILL" in scripted.toast("is started again")
     assert "4 times" in scripted.toast("It is not started again")
+
+
+def test_a_start_that_comes_to_nothing_ends_and_another_one_works(
+    code: CodeServer, project: Path, tmp_path: Path
+) -> None:
+    command = program(tmp_path, f'exec "{SERVER}" "$@"')
+    settings = {"greenfinch.server.command": str(command)}
+    session = code.session("stuck", project, scenarios=("stuck",), settings=settings)
+    seen = scenario(session, "stuck")
+    assert session.toast(f"did not start ({command}")
+    assert not session.toast("Try again in a moment")  # it is down, not on its way for ever
+    assert seen["brokenOff"]["seconds"] < 30 and seen["brokenOff"]["gone"] and seen["brokenOff"]["servers"] == 1
+    assert 55 < seen["late"]["seconds"] < 90 and seen["late"]["gone"] and seen["back"]
+    assert "greenfinch.server.command" in session.toast("has not answered for 60 seconds")
+
+
+@pytest.fixture(scope="module")
+def confirming(code: CodeServer, project: Path, geometry: Path) -> Seen:
+    """A session in which edits wait to be confirmed; those that are answered by mouse and keyboard come first."""
+    workspace = code.folder / "confirming.code-workspace"
+    workspace.write_text(json.dumps({"folders": [{"path": str(project)}, {"path": str(geometry)}]}))
+    return code.session(
+        "confirming",
+        workspace,
+        scenarios=("otherInput", "twoAtOnce", "closed", "cancelledMeanwhile", "outdated"),
+        plan={"good": GOOD},
+        page={"script": str(HERE / "confirming.mjs")},
+        environment={
+            "GREENFINCH_SCRIPT": str(code.folder / "confirming" / "script.json"),
+            "GREENFINCH_PROBE_PYTHON": sys.executable,
+        },
+        settings={"greenfinch.confirm_edit": True, "greenfinch.server.command": SERVER},
+    )
+
+
+def test_another_quick_input_does_not_answer_the_question_of_an_edit(confirming: Seen) -> None:
+    seen = scenario(confirming, "otherInput")
+    assert seen["end"]["state"] == "passed" and GOOD.strip() in seen["after"]
+
+
+def test_edits_of_runs_that_end_together_are_asked_about_one_after_the_other(confirming: Seen) -> None:
+    assert [end["state"] for end in scenario(confirming, "twoAtOnce")["ends"]] == ["passed", "passed"]
+
+
+def test_closing_the_difference_declines_the_edit(confirming: Seen) -> None:
+    seen = scenario(confirming, "closed")
+    assert seen["stayed"] and not seen["dirty"]
+    assert seen["end"]["state"] == "not applied" and "you did not want it" in seen["end"]["message"]
+
+
+def test_a_cancelled_run_takes_its_question_away_and_is_not_applied(confirming: Seen) -> None:
+    seen = scenario(confirming, "cancelledMeanwhile")
+    assert seen["dismissed"] and seen["end"]["state"] == "cancelled" and not seen["dirty"]
+
+
+def test_what_holds_no_more_when_it_is_agreed_to_is_not_applied(confirming: Seen) -> None:
+    seen = scenario(confirming, "outdated")
+    assert not seen["dirty"]
+    assert seen["end"]["state"] == "not applied" and "what the tests read has changed" in seen["end"]["message"]
 
 
 def test_nothing_runs_in_a_workspace_that_is_not_trusted(code: CodeServer, project: Path) -> None:
@@ -230,7 +333,48 @@ def test_nothing_runs_in_a_workspace_that_is_not_trusted(code: CodeServer, proje
     assert "Manage Workspace Trust" in session.toast("Trust the workspace to use it")
 
 
-def test_without_a_server_it_is_installed_into_a_private_environment_and_works(code: CodeServer, project: Path) -> None:
+@pytest.fixture
+def storage(code: CodeServer) -> Path:
+    """The extension's own folder, which all windows share, with nothing in it."""
+    folder = code.folder / STORAGE
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def environment(folder: Path, digest: str, *, used_by: int = 0, hours: float = 0) -> Path:
+    """An environment as an installation leaves it, some hours ago, in which this process's own packages are found."""
+    (folder / "bin").mkdir(parents=True)
+    shutil.copy(SERVER, folder / "bin" / "greenfinch")
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    (folder / "installed").write_text(digest)
+    if used_by:
+        (folder / f"used-by-{used_by}").touch()
+    for path in (folder / "installed", *folder.glob("used-by-*")):
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    return folder
+
+
+def packed_digest() -> str:
+    """The digest of the server that the packed extension brings."""
+    with zipfile.ZipFile(VSIX) as archive:
+        (wheel,) = (name for name in archive.namelist() if name.endswith(".whl"))
+        return hashlib.sha256(archive.read(wheel)).hexdigest()
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_without_a_server_it_is_installed_into_a_private_environment_and_works(
+    code: CodeServer, project: Path, storage: Path
+) -> None:
+    left = environment(storage / "server-left", "another", used_by=dead_pid(), hours=2)
+    used = environment(storage / "server-used", "another", used_by=os.getpid(), hours=2)
+    fresh = environment(storage / "server-fresh", "another", used_by=dead_pid())  # its model host may be there
+    (storage / "installing").write_text(str(dead_pid()))  # by a window that is gone
     code.put_on_path()
     try:
         session = code.session(
@@ -238,7 +382,7 @@ def test_without_a_server_it_is_installed_into_a_private_environment_and_works(c
             project,
             scenarios=("install",),
             plan={"good": GOOD},
-            page={"clicks": [{"toast": "server is not installed", "button": "Install"}]},
+            page={"clicks": [{"toast": "that of another version of this extension", "button": "Install"}]},
             environment={
                 "GREENFINCH_SCRIPT": str(code.folder / "install" / "script.json"),
                 "GREENFINCH_PROBE_PYTHON": sys.executable,
@@ -247,11 +391,59 @@ def test_without_a_server_it_is_installed_into_a_private_environment_and_works(c
     finally:
         code.put_on_path(Path(SERVER).parent)
     seen = scenario(session, "install")
-    private = code.folder / "data" / "User" / "globalStorage" / "greenfinch.greenfinch" / "server"
+    private = storage / f"server-{packed_digest()[:12]}"
+    assert not left.exists() and {*storage.iterdir()} == {private, used, fresh}
     assert str(private / "bin" / "greenfinch") in seen["running"]
     assert seen["end"]["state"] == "passed" and GOOD.strip() in seen["after"]
     assert session.toast("making an environment") and session.toast("installing packages")
     assert session.toast("Greenfinch is ready")
+
+
+def test_an_installation_that_fails_takes_nothing_away(code: CodeServer, project: Path, storage: Path) -> None:
+    private = environment(storage / f"server-{packed_digest()[:12]}", packed_digest())
+    session = code.session(
+        "reinstall",
+        project,
+        scenarios=("reinstall",),
+        page={
+            "clicks": [
+                {"toast": "is there already, and runs", "button": "Install Anyway"},
+                {"toast": "could not be installed", "button": "Show Log"},
+            ]
+        },
+        environment={"PIP_NO_INDEX": "1", "GREENFINCH_PROBE_PYTHON": sys.executable},
+    )
+    seen = scenario(session, "reinstall")
+    assert session.toast("installing") or session.toast("making an environment")
+    assert len(seen["before"]) == 1 and seen["before"] == seen["after"] and seen["attached"]
+    assert [*storage.iterdir()] == [private] and (private / "installed").exists()
+
+
+def test_what_another_window_installs_is_waited_for_and_not_installed_once_more(
+    code: CodeServer, project: Path, storage: Path, tmp_path: Path
+) -> None:
+    private, lock = storage / f"server-{packed_digest()[:12]}", storage / "installing"
+    prepared = environment(tmp_path / "prepared", packed_digest())
+    lock.write_text(str(os.getpid()))
+    code.put_on_path()
+    try:
+        session = code.session(
+            "elsewhere",
+            project,
+            scenarios=("elsewhere",),
+            page={
+                "script": str(HERE / "another_window.mjs"),
+                "prepared": str(prepared),
+                "private": str(private),
+                "lock": str(lock),
+            },
+            environment={"GREENFINCH_PROBE_PYTHON": sys.executable},
+        )
+    finally:
+        code.put_on_path(Path(SERVER).parent)
+    assert str(private / "bin" / "greenfinch") in scenario(session, "elsewhere")["running"]
+    assert session.toast("another window is installing the server") and session.toast("Greenfinch is ready")
+    assert not session.toast("making an environment") and [*storage.iterdir()] == [private]
 
 
 def recorded(folder: Path) -> tuple[Path, dict[str, str]]:

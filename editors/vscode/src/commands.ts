@@ -3,20 +3,24 @@ import { commands, type Disposable, type ExtensionContext, type LogOutputChannel
 import { examine } from "./doctor";
 import { pullModel } from "./models";
 import type { Pages } from "./pages";
+import type { Confirmations } from "./preview";
 import type { Server } from "./server";
 
 export interface Parts {
   context: ExtensionContext;
   server: Server;
   pages: Pages;
+  confirmations: Confirmations;
   log: LogOutputChannel;
 }
 
 /** Register them all; each says by itself what is missing where it cannot do its work. */
-export function registerCommands({ context, server, pages, log }: Parts): Disposable[] {
+export function registerCommands({ context, server, pages, confirmations, log }: Parts): Disposable[] {
   const all: Record<string, () => Promise<unknown>> = {
     implement: () => implement(server),
     cancel: () => cancel(server),
+    applyChange: async () => confirmations.answer(true),
+    discardChange: async () => confirmations.answer(false),
     showLastRun: () => server.execute("greenfinch.showLastRun"),
     showReport: () => server.execute("greenfinch.showReport"),
     pullModel: () => pullModel(server),

@@ -3,6 +3,7 @@ import { type ExtensionContext, window } from "vscode";
 import { registerCommands } from "./commands";
 import { PrivateEnvironment } from "./install";
 import { Pages } from "./pages";
+import { Confirmations } from "./preview";
 import { Interpreters } from "./python";
 import { Server } from "./server";
 import { StatusItem } from "./status";
@@ -14,8 +15,9 @@ export function activate(context: ExtensionContext): void {
   const interpreters = new Interpreters(log);
   const pages = new Pages();
   const environment = new PrivateEnvironment(context, interpreters, log);
-  server = new Server(context, environment, interpreters, pages, log);
-  const commands = registerCommands({ context, server, pages, log });
+  const confirmations = new Confirmations(pages);
+  server = new Server(context, environment, interpreters, pages, confirmations, log);
+  const commands = registerCommands({ context, server, pages, confirmations, log });
   context.subscriptions.push(log, interpreters, pages, server, new StatusItem(server), ...commands);
   void server.restart();
 }

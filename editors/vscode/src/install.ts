@@ -1,15 +1,23 @@
-/** Installs the server into an environment of its own, in this extension's storage folder. */
+/**
+ * Installs the server into an environment of its own, in this extension's storage folder, which all windows share: while
+ * one of them installs, servers of the others run from what is there.
+ */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
 import { type CancellationToken, type ExtensionContext, type LogOutputChannel, ProgressLocation, window } from "vscode";
-import { type Ended, run } from "./processes";
+import { Lock } from "./lock";
+import { type Ended, isAlive, run } from "./processes";
 import type { Interpreters } from "./python";
 
 const LEAST = [3, 11] as const;
 const PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:3], sep='.'); print(sys.executable)";
 const PROBE_MILLISECONDS = 10_000;
+const FOLDER = "server"; // what the names of all environments begin with
+const MARK = "installed"; // the file that an environment has once it is complete, with the digest of what is in it
+const USER = "used-by-"; // files that name the processes which run from an environment
+const LINGER_MILLISECONDS = 3_600_000;
 const CHOOSE = "Choose a Python…";
 const SHOW_LOG = "Show Log";
 
@@ -24,8 +32,7 @@ interface Source {
 }
 
 export class PrivateEnvironment {
-  private readonly folder: string;
-  private readonly mark: string;
+  private readonly storage: string;
   private running: Promise<boolean> | undefined;
 
   constructor(
@@ -33,52 +40,93 @@ export class PrivateEnvironment {
     private readonly interpreters: Interpreters,
     private readonly log: LogOutputChannel,
   ) {
-    this.folder = join(context.globalStorageUri.fsPath, "server");
-    this.mark = join(this.folder, "installed");
+    this.storage = context.globalStorageUri.fsPath;
   }
 
-  /** Path of the environment's `greenfinch`, whether or not it is there. */
-  get command(): string {
-    return this.program("greenfinch");
-  }
-
-  /** Whether an installation was completed, and is the one that this version of the extension brings. */
-  async isReady(): Promise<boolean> {
-    const [mark, source] = await Promise.all([readFile(this.mark, "utf8").catch(() => ""), this.source()]);
-    return mark !== "" && existsSync(this.command) && (source === undefined || mark === source.digest);
+  /**
+   * Path of the installed `greenfinch`; undefined where no installation was completed that is the one that this
+   * version of the extension brings.
+   */
+  async command(): Promise<string | undefined> {
+    const [source, installed] = await Promise.all([this.source(), this.installed()]);
+    const [folder] = installed
+      .filter(({ digest }) => source === undefined || digest === source.digest)
+      .sort((one, other) => other.since - one.since);
+    return folder && program(folder.path, "greenfinch");
   }
 
   /** Whether there is an environment of another version of the extension. */
   async isOutdated(): Promise<boolean> {
-    return existsSync(this.mark) && existsSync(this.command) && !(await this.isReady());
+    return (await this.installed()).length > 0 && (await this.command()) === undefined;
   }
 
-  /** Install the server, showing how it goes; whether it is there now.  A second call waits for the first. */
-  install(): Promise<boolean> {
-    this.running ??= this.installAndTell().finally(() => {
+  /**
+   * Install the server, showing how it goes; whether it is there now.  A second call waits for the first, and for that
+   * of another window.
+   *
+   * `again`: even if it is there, since it does not work.
+   */
+  install({ again = false } = {}): Promise<boolean> {
+    this.running ??= this.installAndTell({ again }).finally(() => {
       this.running = undefined;
     });
     return this.running;
   }
 
-  private async installAndTell(python?: string): Promise<boolean> {
+  /** A process runs from what was installed here, or has done so until now: that is to be left alone. */
+  async noteUse(file: string, pid: number): Promise<void> {
+    const folder = this.folderOf(file);
+    if (folder !== undefined) await writeFile(join(folder, `${USER}${pid}`), "");
+  }
+
+  /** Remove what other versions, and installations that were killed, have left, unless something runs from it. */
+  async tidyUp(): Promise<void> {
+    const command = await this.command();
+    if (command === undefined) return;
+    const lock = new Lock(join(this.storage, "installing"));
+    if (!(await lock.take())) return; // what is being installed looks like what was left
+    try {
+      const current = this.folderOf(command);
+      for (const folder of await this.folders()) {
+        if (folder === current) await forgetUsers(folder);
+        if (folder === current || (await isInUse(folder))) continue;
+        this.log.info(`Removing ${folder}, which nothing runs from any more`);
+        await rm(folder, { recursive: true, force: true });
+      }
+    } finally {
+      await lock.release();
+    }
+  }
+
+  private async installAndTell(how: { again: boolean; python?: string }): Promise<boolean> {
     try {
       const options = { location: ProgressLocation.Notification, title: "Greenfinch", cancellable: true };
-      return await window.withProgress(options, (progress, token) =>
-        this.build(python, (message) => progress.report({ message }), token),
-      );
+      return await window.withProgress(options, async (progress, token) => {
+        const say = (message: string) => progress.report({ message });
+        if (!how.again && (await this.command()) !== undefined) return true; // by another window
+        await mkdir(this.storage, { recursive: true });
+        const lock = new Lock(join(this.storage, "installing"));
+        const waited = await lock.acquire(token, () => say("another window is installing the server"));
+        try {
+          if (token.isCancellationRequested) return false;
+          if ((waited || !how.again) && (await this.command()) !== undefined) return true;
+          return await this.build(how.python, say, token);
+        } finally {
+          await lock.release();
+        }
+      });
     } catch (error) {
-      await rm(this.folder, { recursive: true, force: true });
       if (!(error instanceof InstallError)) throw error;
       this.log.error(error.message);
       const choice = await window.showErrorMessage(error.message, CHOOSE, SHOW_LOG);
       if (choice === SHOW_LOG) this.log.show();
       if (choice !== CHOOSE) return false;
       const [chosen] = (await window.showOpenDialog({ title: "Python 3.11 or later" })) ?? [];
-      return chosen === undefined ? false : this.installAndTell(chosen.fsPath);
+      return chosen === undefined ? false : this.installAndTell({ ...how, python: chosen.fsPath });
     }
   }
 
+  /** Make an environment of its own, beside those that are there: nothing works less if this fails. */
   private async build(
     chosen: string | undefined,
     say: (message: string) => void,
@@ -93,22 +141,56 @@ export class PrivateEnvironment {
     }
     say("looking for Python 3.11 or later");
     const python = await this.findPython(chosen);
-    await rm(this.folder, { recursive: true, force: true });
-    await mkdir(this.folder, { recursive: true });
-    say("making an environment for the server");
-    await this.step(python, ["-m", "venv", this.folder], "The environment could not be made", token);
-    const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"];
-    const seen = (line: string) => {
-      const message = pipProgress(line);
-      if (message !== undefined) say(message);
-    };
-    await this.step(this.program("python"), [...pip, source.path], "The server could not be installed", token, seen);
-    if (token.isCancellationRequested) {
-      await rm(this.folder, { recursive: true, force: true });
-      return false;
+    const folder = await this.newFolder(source);
+    try {
+      say("making an environment for the server");
+      await this.step(python, ["-m", "venv", folder], "The environment could not be made", token);
+      const pip = ["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"];
+      const seen = (line: string) => {
+        const message = pipProgress(line);
+        if (message !== undefined) say(message);
+      };
+      const failure = "The server could not be installed";
+      await this.step(program(folder, "python"), [...pip, source.path], failure, token, seen);
+      if (token.isCancellationRequested) return false;
+      await writeFile(join(folder, MARK), source.digest);
+      return true;
+    } finally {
+      // What cannot be removed now is at a later start.
+      if (!existsSync(join(folder, MARK))) await rm(folder, { recursive: true, force: true }).catch(() => {});
     }
-    await writeFile(this.mark, source.digest);
-    return true;
+  }
+
+  /** A folder named by what goes into it; an environment cannot be moved once it is made. */
+  private async newFolder({ digest }: Source): Promise<string> {
+    const named = join(this.storage, `${FOLDER}-${digest.slice(0, 12)}`);
+    let folder = named;
+    for (let number = 2; existsSync(folder); number++) folder = `${named}-${number}`;
+    await mkdir(folder, { recursive: true });
+    return folder;
+  }
+
+  /** All environments that were completed and can be run. */
+  private async installed(): Promise<Installed[]> {
+    const found = await Promise.all(
+      (await this.folders()).map(async (path) => {
+        const [digest, since] = await Promise.all([readFile(join(path, MARK), "utf8").catch(() => ""), changed(path)]);
+        return { path, digest, since };
+      }),
+    );
+    // A Python that is gone leaves a link that leads nowhere.
+    const runs = (path: string) => ["greenfinch", "python"].every((name) => existsSync(program(path, name)));
+    return found.filter(({ path, digest }) => digest !== "" && runs(path));
+  }
+
+  private async folders(): Promise<string[]> {
+    const names = await readdir(this.storage).catch(() => []);
+    return names.filter((name) => new RegExp(`^${FOLDER}(-|$)`).test(name)).map((name) => join(this.storage, name));
+  }
+
+  private folderOf(file: string): string | undefined {
+    const [name = ""] = relative(this.storage, file).split(sep);
+    return name.startsWith(FOLDER) ? join(this.storage, name) : undefined;
   }
 
   /** One program of the installation; nothing happens any more once it is cancelled. */
@@ -135,15 +217,10 @@ export class PrivateEnvironment {
     const [wheel] = (await readdir(packed).catch(() => [])).filter((name) => name.endsWith(".whl"));
     if (wheel !== undefined) {
       const path = join(packed, wheel);
-      return {
-        path,
-        digest: createHash("sha256")
-          .update(await readFile(path))
-          .digest("hex"),
-      };
+      return { path, digest: sha256(await readFile(path)) };
     }
     const clone = join(this.context.extensionPath, "..", "..");
-    return existsSync(join(clone, "lsp_server")) ? { path: clone, digest: clone } : undefined;
+    return existsSync(join(clone, "lsp_server")) ? { path: clone, digest: sha256(clone) } : undefined;
   }
 
   private async findPython(chosen: string | undefined): Promise<string> {
@@ -174,10 +251,44 @@ export class PrivateEnvironment {
     const all = process.platform === "win32" ? [["py", "-3"], ...names] : names;
     return chosen === undefined ? all : [...all, [chosen]];
   }
+}
 
-  private program(name: string): string {
-    return process.platform === "win32" ? join(this.folder, "Scripts", `${name}.exe`) : join(this.folder, "bin", name);
+function sha256(data: string | Buffer): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/** An environment that was completed. */
+interface Installed {
+  path: string;
+  digest: string;
+  since: number;
+}
+
+function program(folder: string, name: string): string {
+  return process.platform === "win32" ? join(folder, "Scripts", `${name}.exe`) : join(folder, "bin", name);
+}
+
+/** When an environment was completed, or else begun. */
+async function changed(folder: string): Promise<number> {
+  const { mtimeMs } = await stat(join(folder, MARK)).catch(() => stat(folder));
+  return mtimeMs;
+}
+
+/** Remove the notes of processes that are long gone. */
+async function forgetUsers(folder: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((name) => name.startsWith(USER))) {
+    const { mtimeMs } = await stat(join(folder, name));
+    const isOld = Date.now() - mtimeMs > LINGER_MILLISECONDS;
+    if (isOld && !isAlive(Number(name.slice(USER.length)))) await rm(join(folder, name), { force: true });
   }
+}
+
+/** Whether a server runs from an environment, or a model host may that a server has left behind. */
+async function isInUse(folder: string): Promise<boolean> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(USER));
+  if (names.some((name) => isAlive(Number(name.slice(USER.length))))) return true;
+  const times = [changed(folder), ...names.map(async (name) => (await stat(join(folder, name))).mtimeMs)];
+  return Date.now() - Math.max(...(await Promise.all(times))) < LINGER_MILLISECONDS;
 }
 
 function isNewEnough(version: string): boolean {

@@ -5,9 +5,15 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { LogLevel, type LogOutputChannel, workspace } from "vscode";
 import type { PrivateEnvironment } from "./install";
 import { eachLine } from "./processes";
+
+const LAST_WORDS_MILLISECONDS = 1_000;
+
+/** Where a command is from that this extension has installed. */
+export const INSTALLED = "installed by this extension";
 
 export interface Command {
   file: string;
@@ -31,7 +37,8 @@ export async function findCommand(environment: PrivateEnvironment): Promise<Comm
     if (await isExecutable(file)) return { file, from: "the setting greenfinch.server.command" };
     throw new MissingError(`The setting greenfinch.server.command names ${set}, which is no program that can be run.`);
   }
-  if (await environment.isReady()) return { file: environment.command, from: "installed by this extension" };
+  const installed = await environment.command();
+  if (installed !== undefined) return { file: installed, from: INSTALLED };
   const name = process.platform === "win32" ? "greenfinch.exe" : "greenfinch";
   for (const folder of (process.env.PATH ?? "").split(delimiter).filter(Boolean)) {
     const file = join(folder, name);
@@ -75,7 +82,12 @@ export class ServerProcess {
       else if (/\bWARNING\b/.test(line)) log.warn(line);
       else log.info(line);
     });
-    this.ended = once(child, "close").then(([code, signal]) => {
+    const closed = once(child, "close");
+    const gone = once(child, "exit").then(async (how) => {
+      await delay(LAST_WORDS_MILLISECONDS); // a program that it has left behind may keep its streams open for ever
+      return how;
+    });
+    this.ended = Promise.race([closed, gone]).then(([code, signal]) => {
       const how = signal === null ? `exit status ${code}` : `signal ${signal}`;
       return last === "" ? how : `${how}; its last words: ${last}`;
     });
@@ -92,11 +104,17 @@ export class ServerProcess {
     return new ServerProcess(child, log);
   }
 
-  /** End a process that did not go by itself after it was told to. */
-  async endWithin(milliseconds: number): Promise<void> {
+  /** End a process that does not go by itself in that time; how it ended. */
+  async endWithin(milliseconds: number): Promise<string> {
     const timer = setTimeout(() => this.child.kill("SIGKILL"), milliseconds);
-    await this.ended;
+    const how = await this.ended;
     clearTimeout(timer);
+    return how;
+  }
+
+  /** How it has ended, if it has within that time. */
+  async endedWithin(milliseconds: number): Promise<string | undefined> {
+    return Promise.race([this.ended, delay(milliseconds, undefined)]);
   }
 }
 

@@ -59,6 +59,16 @@ export function eachLine(stream: NodeJS.ReadableStream, seen: (line: string) => 
   createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", seen);
 }
 
+/** Whether a process of that id is there, whoever's it is. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /** Processes that we start lead a group of their own, so that what they start can be ended with them. */
 const ownGroup = process.platform !== "win32";
 

@@ -8,6 +8,12 @@ export interface Status {
   last: { message: string; state: string; passed: boolean } | null;
 }
 
+/** The answer of `greenfinch.holds`: whether a job's edit may be applied, as it now is; `reason` says why not. */
+export interface Held {
+  holds: boolean;
+  reason: string;
+}
+
 /** One of the jobs in the answer of `greenfinch.status`. */
 export interface Job {
   job: string;

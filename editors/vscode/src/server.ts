@@ -1,4 +1,5 @@
 /** The language server's life: found, started, restarted when it crashes, ended; and requests to it. */
+import { setTimeout as delay } from "node:timers/promises";
 import {
   commands,
   type Disposable,
@@ -11,7 +12,6 @@ import {
 } from "vscode";
 import {
   CloseAction,
-  type CloseHandlerResult,
   type ConfigurationParams,
   ErrorAction,
   ExecuteCommandRequest,
@@ -24,12 +24,12 @@ import {
   WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
 import type { PrivateEnvironment } from "./install";
-import { type Command, findCommand, MissingError, ServerProcess } from "./launch";
+import { type Command, findCommand, INSTALLED, MissingError, ServerProcess } from "./launch";
 import { ask, showMessage } from "./messages";
 import type { Pages } from "./pages";
-import { confirming } from "./preview";
+import type { Asker, Confirmations } from "./preview";
 import { ProgressNotifications } from "./progress";
-import type { Status } from "./protocol";
+import type { Held, Job, Status } from "./protocol";
 import type { Interpreters } from "./python";
 import { settingsForServer } from "./settings";
 
@@ -45,11 +45,25 @@ export const RESTART = "Restart the Server";
 export const SHOW_LOG = "Show Log";
 const CRASHES_FORGIVEN = 3;
 const CRASH_MEMORY_MILLISECONDS = 180_000;
+const START_MILLISECONDS = 60_000;
 const STOP_MILLISECONDS = 5_000;
+const LAST_WORDS_MILLISECONDS = 2_000;
+const ASK_MILLISECONDS = 10_000;
+
+/** Where the library would tell of a failed start or a lost connection, too, the log alone gets it. */
+class Client extends LanguageClient {
+  override error(message: string, data?: unknown, show: boolean | "force" = true): void {
+    super.error(message, data, show === "force" ? false : show);
+  }
+}
+
+/** The server has not answered in time. */
+class LateError extends Error {}
 
 export class Server implements Disposable {
-  private client: LanguageClient | undefined;
+  private client: Client | undefined;
   private process: ServerProcess | undefined;
+  private starting: AbortController | undefined;
   private crashes: number[] = [];
   private changing: Promise<void> = Promise.resolve();
   private now: Condition = { is: "starting" };
@@ -67,6 +81,7 @@ export class Server implements Disposable {
     private readonly environment: PrivateEnvironment,
     private readonly interpreters: Interpreters,
     private readonly pages: Pages,
+    private readonly confirmations: Confirmations,
     private readonly log: LogOutputChannel,
   ) {
     this.subscriptions.push(
@@ -96,6 +111,7 @@ export class Server implements Disposable {
   /** Start the server, if it may be started and is there; a server that runs is stopped first. */
   restart(): Promise<void> {
     this.crashes = [];
+    this.starting?.abort();
     return this.change(async () => {
       await this.end();
       await this.begin();
@@ -104,6 +120,7 @@ export class Server implements Disposable {
 
   /** Stop the server. */
   stop(): Promise<void> {
+    this.starting?.abort();
     return this.change(() => this.end());
   }
 
@@ -149,7 +166,9 @@ export class Server implements Disposable {
   async install(): Promise<void> {
     const condition = await this.settled();
     if (condition.is === "running" && !(await wantsAnother(condition.command))) return;
-    if (!(await this.environment.install())) return;
+    // What does not start, or is to be installed although it runs, is no reason to leave it at that.
+    const again = condition.is === "down" || (condition.is === "running" && condition.command.from === INSTALLED);
+    if (!(await this.environment.install({ again }))) return;
     await this.restart();
     if (this.now.is === "running") {
       const text = "Greenfinch is ready: right-click a Python function and choose “Greenfinch: Implement”.";
@@ -163,7 +182,10 @@ export class Server implements Disposable {
   }
 
   private change(step: () => Promise<void>): Promise<void> {
-    this.changing = this.changing.then(step).catch((error: unknown) => this.log.error(String(error)));
+    this.changing = this.changing.then(step).catch((error: unknown) => {
+      this.log.error(String(error));
+      if (this.now.is === "starting") this.become({ is: "down", reason: String(error) });
+    });
     return this.changing;
   }
 
@@ -188,10 +210,13 @@ export class Server implements Disposable {
       void this.offerToInstall(error.message);
       return;
     }
-    const client = new LanguageClient("greenfinch", "Greenfinch", () => this.launch(command), this.options());
+    const launch = () => this.launch(command, () => client === this.client);
+    const client: Client = new Client("greenfinch", "Greenfinch", launch, this.options(askerOf(() => client)));
     this.client = client;
-    client.onDidChangeState(({ newState }) => {
+    client.onDidChangeState(({ oldState, newState }) => {
+      if (client !== this.client) return;
       if (newState === State.Running) this.become({ is: "running", command });
+      else if (oldState === State.Running) void this.change(() => this.crashed(client));
     });
     client.onNotification("greenfinch/status", (status: Status) => {
       this.said = status;
@@ -199,14 +224,37 @@ export class Server implements Disposable {
     });
     client.onNotification(ShowMessageNotification.type, (params) => showMessage(params, () => this.said));
     client.onRequest(ShowMessageRequest.type, ask);
+    const starting = new AbortController();
+    this.starting = starting;
     try {
-      await client.start();
+      await Promise.race([client.start(), patience(starting.signal)]);
     } catch (error) {
-      if (this.condition.is === "down") return; // it ended meanwhile, which its user has been told
-      const reason = error instanceof Error ? error.message : String(error);
-      this.become({ is: "down", reason });
-      void this.offerRestart(`Greenfinch's server did not start (${command.file}): ${reason}`);
+      await this.failed(command, error, starting.signal.aborted);
+    } finally {
+      this.starting = undefined;
+      starting.abort();
     }
+  }
+
+  /** A start came to nothing: say why, unless it was broken off by what comes next. */
+  private async failed(command: Command, error: unknown, brokenOff: boolean): Promise<void> {
+    const { process } = this;
+    this.client = undefined;
+    this.process = undefined;
+    const late = error instanceof LateError;
+    // That it has ended, and with which words, says more than that its connection was closed.
+    const how = late || brokenOff ? undefined : await process?.endedWithin(LAST_WORDS_MILLISECONDS);
+    await process?.endWithin(0);
+    if (brokenOff) return;
+    const reason = how ?? (error instanceof Error ? error.message : String(error));
+    this.log.error(`The server did not start: ${reason}`);
+    this.become({ is: "down", reason });
+    const text = how
+      ? `Greenfinch's server ended before it was ready, by ${how}.  It is not started again.`
+      : `Greenfinch's server did not start (${command.file}, ${command.from}): ${reason}.`;
+    const remedy =
+      "  If that is another program, correct the setting greenfinch.server.command; else “Greenfinch: Install the Server” installs it anew.";
+    void this.offerRestart(late ? text + remedy : text);
   }
 
   private async end(): Promise<void> {
@@ -221,27 +269,43 @@ export class Server implements Disposable {
     await process?.endWithin(STOP_MILLISECONDS);
   }
 
-  private async launch(command: Command) {
-    this.process = await ServerProcess.start(command, this.log);
-    return this.process.child;
+  private async launch(command: Command, isWanted: () => boolean) {
+    const process = await ServerProcess.start(command, this.log);
+    if (isWanted()) this.process = process;
+    else await process.endWithin(0); // the start was broken off meanwhile
+    void this.keep(command, process);
+    return process.child;
   }
 
-  private options(): LanguageClientOptions {
+  /** See to it that what a server runs from is not removed; what nothing runs from any more is. */
+  private async keep({ file }: Command, { child, ended }: ServerProcess): Promise<void> {
+    try {
+      await this.environment.noteUse(file, child.pid ?? 0);
+      await this.environment.tidyUp();
+      await ended;
+      await this.environment.noteUse(file, child.pid ?? 0); // its model host may run on for a while
+    } catch (error) {
+      this.log.warn(`Old environments of the server were not looked after: ${error}`);
+    }
+  }
+
+  private options(asker: Asker): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file", language: "python" }],
       outputChannel: this.log,
       traceOutputChannel: this.log,
-      initializationOptions: { status_notifications: true },
+      initializationOptions: { status_notifications: true, previews_edits: true },
       stdioOptions: { stdout: () => {}, stderr: () => {} }, // its process logs what it says
+      initializationFailedHandler: () => false, // its user is told in our own words
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue }),
-        closed: () => this.crashed(),
+        closed: () => ({ action: CloseAction.DoNotRestart, handled: true }), // started again in our own way
       },
       middleware: {
         handleWorkDoneProgress: this.progress.handle,
         window: { showDocument: this.pages.showDocument },
         workspace: {
-          handleApplyEdit: confirming(this.pages),
+          handleApplyEdit: this.confirmations.confirming(asker),
           configuration: (params) => this.configuration(params),
           didChangeConfiguration: () => this.settingsChanged(),
         },
@@ -250,31 +314,27 @@ export class Server implements Disposable {
   }
 
   /** The connection was closed by the server: start it again, but not for ever. */
-  private async crashed(): Promise<CloseHandlerResult> {
-    this.progress.clear();
-    const wasReady = this.now.is === "running";
-    const reason = (await this.process?.ended) ?? "no process";
+  private async crashed(client: Client): Promise<void> {
+    if (client !== this.client) return; // it was ended meanwhile, or started again
+    const reason = (await this.process?.endWithin(STOP_MILLISECONDS)) ?? "no process";
     const now = Date.now();
     this.crashes = [...this.crashes.filter((time) => now - time < CRASH_MEMORY_MILLISECONDS), now];
     this.log.error(`The server has ended by itself: ${reason}`);
-    if (wasReady && this.crashes.length <= CRASHES_FORGIVEN) {
-      this.become({ is: "starting" });
+    await this.end();
+    if (this.crashes.length <= CRASHES_FORGIVEN) {
       const text = `Greenfinch's server ended (${reason}) and is started again.  What it was at is lost; your files are as they were.`;
       void window.showWarningMessage(text, SHOW_LOG).then((choice) => choice && this.log.show());
-      return { action: CloseAction.Restart, handled: true };
+      return this.begin();
     }
     this.become({ is: "down", reason });
-    const times = wasReady
-      ? `ended ${this.crashes.length} times within three minutes, the last time by`
-      : "ended before it was ready, by";
+    const times = `ended ${this.crashes.length} times within three minutes, the last time by`;
     void this.offerRestart(`Greenfinch's server ${times} ${reason}.  It is not started again.`);
-    return { action: CloseAction.DoNotRestart, handled: true };
   }
 
   private async configuration(params: ConfigurationParams): Promise<unknown[]> {
     return Promise.all(
       params.items.map(async ({ section, scopeUri }) => {
-        const scope = scopeUri ? Uri.parse(scopeUri) : workspace.workspaceFolders?.[0]?.uri;
+        const scope = scopeUri ? Uri.parse(scopeUri) : undefined; // without one: what holds for the whole workspace
         if (section === "greenfinch") return settingsForServer(this.context.extension.id, scope);
         if (section === "python") return { defaultInterpreterPath: await this.interpreters.soon(scope) };
         return null;
@@ -308,6 +368,36 @@ export class Server implements Disposable {
     if (choice === RESTART) await this.restart();
     if (choice === SHOW_LOG) this.log.show();
   }
+}
+
+/** Questions to one server, about the edits that it wants applied. */
+function askerOf(client: () => Client): Asker {
+  const ask = async <Answer>(command: string, job: string): Promise<Answer | undefined> => {
+    const request: Promise<Answer> = client().sendRequest(ExecuteCommandRequest.type, {
+      command,
+      arguments: [{ job }],
+    });
+    const answer = request.catch(() => undefined); // an older server does not know the command
+    return Promise.race([answer, delay(ASK_MILLISECONDS, undefined)]);
+  };
+  const hasEnded = () => client().state !== State.Running;
+  return {
+    isWaiting: async (job) => {
+      if (hasEnded()) return false;
+      const status = await ask<{ jobs: Job[] }>("greenfinch.status", job);
+      return status?.jobs.some(({ state }) => state === "running");
+    },
+    holds: async (job) => {
+      if (hasEnded()) return { holds: false, reason: "the server that has verified it has ended" };
+      return ask<Held>("greenfinch.holds", job);
+    },
+  };
+}
+
+/** Rejects once a server has had its time to start, and before that when the start is broken off. */
+async function patience(signal: AbortSignal): Promise<never> {
+  await delay(START_MILLISECONDS, undefined, { signal });
+  throw new LateError(`it has not answered for ${START_MILLISECONDS / 1000} seconds, and was ended`);
 }
 
 async function wantsAnother({ file, from }: Command): Promise<boolean> {

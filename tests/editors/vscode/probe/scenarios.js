@@ -224,6 +224,152 @@ exports.crash = async () => {
   return { pids, left, back: (await action(document, SLUGIFY, IMPLEMENT)) !== undefined };
 };
 
+/** Start a run at a stub; its job, once its edit waits to be confirmed. */
+async function waiting(editing, marker) {
+  const job = await choose(await action(editing.document, marker, IMPLEMENT));
+  return (await isWaiting(job)) ? job : undefined;
+}
+
+function isWaiting(job) {
+  return until(async () => (await jobs()).find((each) => each.job === job)?.message.includes("confirm the edit"));
+}
+
+function differences() {
+  return vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .filter(({ input }) => input instanceof vscode.TabInputTextDiff);
+}
+
+/** The list of answers is hidden by another quick input; the page then clicks on a button above the difference. */
+exports.otherInput = async (plan) => {
+  says(plan, plan.good);
+  const editing = await open("words.py");
+  const end = await ended(await waiting(editing, SLUGIFY));
+  const after = editing.document.getText();
+  await vscode.window.showTextDocument(editing.document);
+  await vscode.commands.executeCommand("undo");
+  return { end, after };
+};
+
+exports.twoAtOnce = async (plan) => {
+  says(plan, { match: "slugify", text: plan.good }, { match: "double", text: "    return unit(value) * 2\n" });
+  const editing = [await open("words.py"), await open("geometry/area.py")];
+  const begun = [];
+  for (const [index, marker] of [SLUGIFY, "def double"].entries()) {
+    begun.push(await choose(await action(editing[index].document, marker, IMPLEMENT)));
+  }
+  const ends = await Promise.all(begun.map((job) => ended(job)));
+  for (const { document } of editing) {
+    await vscode.window.showTextDocument(document);
+    await vscode.commands.executeCommand("undo");
+  }
+  return { ends };
+};
+
+exports.closed = async (plan) => {
+  says(plan, plan.good);
+  const editing = await open("words.py");
+  const job = await waiting(editing, SLUGIFY);
+  await until(() => differences().length > 0);
+  await open("test_words.py"); // beside it, not in its place
+  await pause(1000);
+  const stayed = differences().length === 1 && (await jobs()).find((each) => each.job === job).state === "running";
+  await vscode.window.tabGroups.close(differences());
+  return { stayed, end: await ended(job), dirty: editing.document.isDirty };
+};
+
+exports.cancelledMeanwhile = async (plan) => {
+  says(plan, plan.good);
+  const editing = await open("words.py");
+  const job = await waiting(editing, SLUGIFY);
+  await until(() => differences().length > 0);
+  await vscode.commands.executeCommand("greenfinch.vscode.cancel");
+  const dismissed = await until(() => differences().length === 0, 10);
+  await vscode.commands.executeCommand("greenfinch.vscode.applyChange"); // too late
+  await pause(1000);
+  return { end: await ended(job), dismissed, dirty: editing.document.isDirty };
+};
+
+/** The tests are changed while the difference stands. */
+exports.outdated = async (plan) => {
+  says(plan, plan.good);
+  const tests = await open("test_words.py");
+  const editing = await open("words.py");
+  const job = await waiting(editing, SLUGIFY);
+  await until(() => differences().length > 0);
+  await type({ ...tests, editor: await vscode.window.showTextDocument(tests.document) }, "hello-world", "hello_world");
+  await pause(500);
+  await vscode.commands.executeCommand("greenfinch.vscode.applyChange");
+  const end = await ended(job);
+  await vscode.window.showTextDocument(tests.document);
+  await vscode.commands.executeCommand("workbench.action.files.revert");
+  return { end, dirty: editing.document.isDirty };
+};
+
+/** The program becomes one that cannot be started, then one that never answers, and each time what it was. */
+exports.stuck = async () => {
+  const program = vscode.workspace.getConfiguration("greenfinch").get("server.command");
+  const [working, pid] = [fs.readFileSync(program, "utf8"), `${program}.pid`];
+  const silent = `#!/bin/sh\necho $$ > "${pid}"\nexec sleep 1000\n`;
+  const restart = () => vscode.commands.executeCommand("greenfinch.vscode.restartServer");
+  const isGone = () => {
+    try {
+      process.kill(Number(fs.readFileSync(pid, "utf8")), 0);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  const { document } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  fs.writeFileSync(program, "#!/nowhere\n");
+  process.kill(servers()[0], "SIGKILL");
+  await until(() => servers().length === 0);
+  await pause(3000);
+  void vscode.commands.executeCommand("greenfinch.vscode.cancel");
+  await pause(1000);
+
+  fs.writeFileSync(program, silent);
+  void restart();
+  await until(() => fs.existsSync(pid), 20);
+  fs.writeFileSync(program, working);
+  const begun = Date.now();
+  await restart();
+  const brokenOff = { seconds: (Date.now() - begun) / 1000, gone: isGone(), servers: servers().length };
+
+  fs.rmSync(pid);
+  fs.writeFileSync(program, silent);
+  const again = Date.now();
+  await restart();
+  const late = { seconds: (Date.now() - again) / 1000, gone: isGone() };
+  fs.writeFileSync(program, working);
+  await restart();
+  return { brokenOff, late, back: (await action(document, SLUGIFY, IMPLEMENT)) !== undefined };
+};
+
+/** A server of another kind asks for the settings of each scope. */
+exports.scopes = async (plan) => {
+  await open("words.py");
+  await until(() => fs.existsSync(plan.answers), 60);
+  return { answers: JSON.parse(fs.readFileSync(plan.answers, "utf8")) };
+};
+
+/** Each folder of a workspace has its own settings. */
+exports.folderSettings = async (plan) => {
+  const configuration = vscode.workspace.getConfiguration("greenfinch", file("geometry/area.py"));
+  await configuration.update("candidates", 2, vscode.ConfigurationTarget.WorkspaceFolder);
+  await pause(500);
+  says(plan, "    return value\n");
+  const tried = async (name, marker) => {
+    const { document } = await open(name);
+    return (await ended(await choose(await action(document, marker, IMPLEMENT)))).lines;
+  };
+  const seen = { second: await tried("geometry/area.py", "def double"), first: await tried("words.py", SLUGIFY) };
+  await configuration.update("candidates", undefined, vscode.ConfigurationTarget.WorkspaceFolder);
+  await pause(500);
+  return seen;
+};
+
 exports.untrusted = async () => {
   const { document } = await open("words.py");
   await pause(3000);
@@ -239,16 +385,36 @@ exports.untrusted = async () => {
   };
 };
 
+/** The command lines of the servers that run. */
+function running() {
+  return servers().flatMap((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0"));
+}
+
+/** The server is there and runs, and is to be installed nevertheless, which fails; the browser answers. */
+exports.reinstall = async () => {
+  const { document } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  const before = servers();
+  await vscode.commands.executeCommand("greenfinch.vscode.installServer");
+  return { before, after: servers(), attached: (await action(document, SLUGIFY, IMPLEMENT)) !== undefined };
+};
+
+/** There is no server, until one is that another window has installed. */
+exports.elsewhere = async () => {
+  const { document } = await open("words.py");
+  await action(document, SLUGIFY, IMPLEMENT);
+  await pause(1000);
+  return { running: running() };
+};
+
 /** There is no server; the browser clicks on what is offered, and then it is there. */
 exports.install = async (plan) => {
   const { document } = await open("words.py");
   await until(() => servers().length > 0);
   says(plan, plan.good);
   const chosen = await action(document, SLUGIFY, IMPLEMENT);
-  const [pid] = servers();
-  const running = fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
   const end = await ended(await choose(chosen));
   const after = document.getText();
   await vscode.commands.executeCommand("undo"); // a changed text would ask to be saved when it is closed
-  return { running, end, after };
+  return { running: running(), end, after };
 };
