@@ -41,7 +41,7 @@ class Client:
 
     def __init__(self, server: GreenfinchServer, patience: float) -> None:
         self._server = server
-        self._patience = patience
+        self.patience = patience
         self._brief = min(5.0, patience)
         self.name = ""  # as the client calls itself, set on `initialize`
 
@@ -106,11 +106,11 @@ class Client:
         """Ask for a workspace edit; `asks`: the editor shows it to its user first, which may take any time."""
         if not self.can("workspace.apply_edit"):
             return Applied(False, "the editor does not let servers edit")
-        patience = math.inf if asks else self._patience
+        patience = math.inf if asks else self.patience
         try:
             result = await self._request(types.WORKSPACE_APPLY_EDIT, params, patience)
         except TimeoutError:
-            return Applied(False, f"the editor did not answer within {self._patience:.0f} s")
+            return Applied(False, f"the editor did not answer within {self.patience:.0f} s")
         except JsonRpcException as error:
             return Applied(False, error.message)
         return Applied(bool(result.applied), result.failure_reason or "the editor refused it")

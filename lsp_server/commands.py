@@ -71,6 +71,11 @@ def _register_runs(server: GreenfinchServer) -> None:
 
 
 def _register_others(server: GreenfinchServer) -> None:
+    @server.command("greenfinch.holds")
+    def holds(*arguments: Any) -> Answer:
+        reason = server.worker.objection(str(_given(arguments).get("job")))
+        return {"holds": not reason, "reason": reason}
+
     @server.command("greenfinch.pullModel")
     def pull_model(*arguments: Any) -> Answer:
         try:

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls.uris import to_fs_path
@@ -65,7 +69,13 @@ def _units(text: str, encoding: Encoding) -> int:
 
 
 class Document(TextDocument):
-    """A text document that counts lines and columns by LSP's rules."""
+    """A text document that counts lines and columns by LSP's rules.
+
+    Attributes:
+        on_change: gets the document after each single change, those that come in one notification included.
+    """
+
+    on_change: Callable[[Document], None] | None = None
 
     @property
     def source(self) -> str:
@@ -84,6 +94,11 @@ class Document(TextDocument):
     def client_position_at_offset(self, offset: int) -> types.Position:
         return position_at(self.source, offset, self.position_codec.encoding)
 
+    def apply_change(self, change: types.TextDocumentContentChangeEvent) -> None:
+        super().apply_change(change)
+        if self.on_change is not None:
+            self.on_change(self)
+
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
         text, encoding = self.source, self.position_codec.encoding
         start = offset_at(text, change.range.start, encoding)
@@ -93,6 +108,10 @@ class Document(TextDocument):
 
 class Documents(Workspace):
     """The workspace's folders and open documents."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._watchers: dict[str, list[Callable[[str], None]]] = {}
 
     @classmethod
     def like(cls, other: Workspace) -> Documents:
@@ -108,7 +127,33 @@ class Documents(Workspace):
     def _create_text_document(
         self, doc_uri: str, source: str | None = None, version: int | None = None, language_id: str | None = None
     ) -> Document:
-        return Document(doc_uri, source, version, language_id, position_codec=self.position_codec)
+        document = Document(doc_uri, source, version, language_id, position_codec=self.position_codec)
+        document.on_change = self._changed
+        return document
+
+    def put_text_document(self, *args: Any, **kwargs: Any) -> None:
+        super().put_text_document(*args, **kwargs)
+        opened: types.TextDocumentItem = kwargs["text_document"] if "text_document" in kwargs else args[0]
+        self._changed(self.get_text_document(opened.uri))
+
+    def is_open(self, uri: str) -> bool:
+        return unquote(uri) in self.text_documents  # pygls' keys
+
+    @contextmanager
+    def watched(self, uri: str, see: Callable[[str], None]) -> Iterator[None]:
+        """In the block `see` gets every text that an open document comes to have, as `Document.on_change` tells."""
+        watchers = self._watchers.setdefault(unquote(uri), [])
+        watchers.append(see)
+        try:
+            yield
+        finally:
+            watchers.remove(see)
+            if not watchers:
+                self._watchers.pop(unquote(uri), None)
+
+    def _changed(self, document: Document) -> None:
+        for see in self._watchers.get(unquote(document.uri), ()):
+            see(document.source)
 
     def buffers(self) -> dict[Path, str]:
         """The texts of all open documents that are files."""

@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from pygls.uris import from_fs_path
 
 from lsp_server.places import Place
 
 if TYPE_CHECKING:
-    from engine.config import Settings
     from engine.session import Engine, ImplementRequest
     from lsp_server.server import GreenfinchServer
+    from lsp_server.settings import FolderSettings
 
 _CLOSE_SECONDS = 5.0
 
 
 @asynccontextmanager
 async def engine_for(
-    server: GreenfinchServer, place: Place, settings: Settings
+    server: GreenfinchServer, place: Place, folder: FolderSettings
 ) -> AsyncIterator[tuple[Engine, ImplementRequest]]:
-    """An engine, closed in the end, and the request for `place` with all open documents as they are now."""
+    """An engine with the settings of the place's folder, closed in the end, and the request for `place` with all open
+    documents as they are now.
+    """
     # Loaded when it is first needed, so that the server starts quickly; in a thread, so that it goes on answering.
     session = await anyio.to_thread.run_sync(importlib.import_module, "engine.session")
     request = session.ImplementRequest(
@@ -33,9 +34,9 @@ async def engine_for(
         path=place.target.path,
         qualname=place.target.qualname,
         buffers=server.documents.buffers,
-        python_hint=await server.settings.hint_for(from_fs_path(str(place.root)) or ""),
+        python_hint=folder.python_hint,
     )
-    engine = session.Engine(settings)
+    engine = session.Engine(folder.settings)
     try:
         yield engine, request
     finally:

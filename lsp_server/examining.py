@@ -25,11 +25,12 @@ def examine(server: GreenfinchServer, root: Path, *, show: bool) -> Job:
     """
 
     async def work(job: Job) -> None:
-        settings = await server.settings.ready()
-        hint = await server.settings.hint_for(root.as_uri())
+        folder = await server.settings.in_folder(root.as_uri())
         doctor = await anyio.to_thread.run_sync(importlib.import_module, "engine.doctor")
         job.say("looking at interpreter, tests, sandbox and model")
-        findings = await doctor.examine(root, settings, python_hint=hint, trusted=server.settings.trusted)
+        findings = await doctor.examine(
+            root, folder.settings, python_hint=folder.python_hint, trusted=server.settings.trusted
+        )
         job.report = doctor.markdown(findings)
         bad = [finding.what for finding in findings if not finding.ok]
         job.result = {"findings": [asdict(finding) for finding in findings], "ok": not bad}

@@ -191,6 +191,16 @@ class Jobs:
                 self._steadfast.discard(scope)
         return None
 
+    def make_steadfast(self, scope: anyio.CancelScope, seconds: float) -> None:
+        """From now on, for so many seconds at most, the server's end alone ends what is in `scope`, and no cancel."""
+        scope.deadline = min(scope.deadline, anyio.current_time() + seconds)
+        scope.shield = True
+        self._steadfast.add(scope)
+
+    def let_go(self, scope: anyio.CancelScope) -> None:
+        """What was in `scope` has ended."""
+        self._steadfast.discard(scope)
+
     def _break_off(self) -> None:
         for scope in self._steadfast:
             scope.cancel()

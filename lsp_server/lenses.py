@@ -69,7 +69,10 @@ def count(place: Place, buffers: Any) -> str:
     tests = 0
     for file in found.files:
         language = language_for(file)
-        text = buffers[file] if file in buffers else file.read_text("utf-8", "replace")
+        try:
+            text = buffers[file] if file in buffers else file.read_text("utf-8", "replace")
+        except OSError:
+            continue  # it has been removed since, or is not for us
         functions = language.functions(text) if language is not None else ()
         tests += sum(f.name.startswith("test") and bool(mention.search(text, f.start, f.end)) for f in functions)
     if tests:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,6 +18,9 @@ from lsp_server.jobs import Job
 if TYPE_CHECKING:
     from engine.models.catalogue import ModelEntry
     from lsp_server.server import GreenfinchServer
+
+_KEPT = "cancelled; what was downloaded is kept"
+_GRACE_SECONDS = 1.0  # a pull that gets anything, or waits for pip, has noticed by then that it is to end
 
 
 class _PullEndedError(Exception):
@@ -48,12 +52,12 @@ class Models:
 
         return self._server.jobs.start(entry.name, ("model", entry.name), f"Greenfinch: pulling {entry.name}", work)
 
-    async def ensure(self, job: Job) -> bool:
-        """Whether a run may go on: there is a model, or the user let it be pulled just now, or nobody can be asked.
+    async def ensure(self, job: Job, settings: Settings) -> bool:
+        """Whether a run with these settings may go on: its model is here, or the user let it be pulled just now, or
+        nobody can be asked.
 
         A run that goes on without a model ends with an error that says what to do.
         """
-        settings = await self._server.settings.ready()
         if await anyio.to_thread.run_sync(missing, settings) is None:
             return True
         entry = wanted(settings)
@@ -75,22 +79,39 @@ class Models:
     async def _fetch(self, job: Job, name: str, *, lead: str = "") -> bool:
         """Pull, with progress in the job, each line of it behind `lead`; False if that was cancelled.
 
+        A pull that waits for a connection which has stalled is not waited for: it ends when it would next report, and
+        until then keeps its lock, so that no other pull writes into what was downloaded.
+
         Raises:
             ModelError: it could not be pulled.
         """
         from engine.models.pull import pull
 
+        unwanted, ended = threading.Event(), threading.Event()
+
         def progress(done: int, size: int, activity: str) -> None:  # in the worker thread
-            if job.scope.cancel_called:
+            if job.scope.cancel_called or unwanted.is_set():
                 raise _PullEndedError
             line = f"{lead}{done / 1e6:,.0f} of {size / 1e6:,.0f} MB {activity}"
             anyio.from_thread.run_sync(job.say, line)
 
+        def work() -> None:
+            try:
+                pull(name, progress=progress)
+            finally:
+                ended.set()
+
         try:
-            await anyio.to_thread.run_sync(lambda: pull(name, progress=progress))
+            await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
         except _PullEndedError:
-            job.finish("cancelled", "cancelled; what was downloaded is kept")
+            job.finish("cancelled", _KEPT)
             return False
+        except anyio.get_cancelled_exc_class():
+            unwanted.set()
+            with anyio.CancelScope(shield=True):  # an orderly end, which takes pip along, wherever there is one
+                await anyio.to_thread.run_sync(ended.wait, _GRACE_SECONDS)
+            job.finish("cancelled", _KEPT)
+            raise
         self._server.status.changed()
         return True
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 from lsprotocol import types
+from pygls.uris import from_fs_path
 
 from engine.errors import StaleTargetError, TargetNotFoundError
 from engine.languages import language_for
@@ -40,6 +41,10 @@ class Place:
     @property
     def label(self) -> str:
         return self.target.label
+
+    @property
+    def root_uri(self) -> str:
+        return from_fs_path(str(self.root)) or ""
 
     @property
     def argument(self) -> dict[str, Any]:

@@ -111,8 +111,8 @@ class Preparing:
                 self._ahead = None
 
     async def _carry_out(self, place: Place) -> None:
-        settings = await self._server.settings.ready()
-        async with engine_for(self._server, place, settings) as (engine, request):
+        folder = await self._server.settings.in_folder(place.root_uri)
+        async with engine_for(self._server, place, folder) as (engine, request):
             prepared = await engine.prepare(request)
         if prepared is not None:
             read = f"{prepared.usage.prompt_tokens} tokens read" if prepared.usage else "nothing read"

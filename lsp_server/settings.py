@@ -2,7 +2,8 @@
 
 Later layers win: the user's file and environment (`engine.config`), the client's initializationOptions, and its
 configuration (`workspace/configuration` where the client has it, else what `workspace/didChangeConfiguration` brings).
-A name or value that cannot be used is told to the user once, and the rest counts.
+A job asks for the configuration of its own folder: the folders of one window may differ in it.  A name or value that
+cannot be used is told to the user once, and the rest counts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
+from attrs import frozen
 from lsprotocol.types import MessageType
 
 from engine.config import Settings
@@ -20,17 +22,31 @@ from lsp_server.client import Client
 SECTION = "greenfinch"
 _READY_SECONDS = 2.0
 # VS Code keeps the extension's own settings in the server's section; the others are initializationOptions only.
-_EDITORS_OWN = {"trace", "server", "python_hint", "status_notifications", "trusted"}
+_EDITORS_OWN = {"trace", "server", "python_hint", "status_notifications", "trusted", "previews_edits"}
+
+
+@frozen
+class FolderSettings:
+    """What counts in one folder.
+
+    Attributes:
+        python_hint: the interpreter that the editor has chosen for it, or empty.
+    """
+
+    settings: Settings
+    python_hint: str
 
 
 class ClientSettings:
     """Settings as they are now.
 
     Attributes:
-        current: what the next job runs with.
+        current: the window's settings; a job runs with those `in_folder`.
         python_hint: the interpreter that the editor has chosen for the workspace, or empty.
         trusted: whether code of the workspace may be run.
         wants_status: whether the client asked for `greenfinch/status`.
+        previews_edits: whether it previews edits that need confirmation, and asks `greenfinch.holds` before it applies
+            one.
         on_change: called when any of these may have changed.
     """
 
@@ -38,7 +54,8 @@ class ClientSettings:
         self._client = client
         self._base = Settings()
         self._options: Mapping[str, Any] = {}
-        self._configuration: Mapping[str, Any] = {}
+        self._answered: Mapping[str, Any] = {}
+        self._pushed: Mapping[str, Any] = {}
         self._told: set[str] = set()
         self._started = anyio.Event()
         self._fetching = anyio.Lock()
@@ -46,6 +63,7 @@ class ClientSettings:
         self.python_hint = ""
         self.trusted = True
         self.wants_status = False
+        self.previews_edits = False
         self.on_change: Callable[[], None] = lambda: None
 
     def start(self, options: Any) -> None:
@@ -56,9 +74,12 @@ class ClientSettings:
             self._warn(error)
         values = _section(options)
         self._options = _mapping(options) if values is None else values
-        self.python_hint = str(self._options.get("python_hint") or "")
-        self.trusted = self._options.get("trusted") is not False
-        self.wants_status = self._options.get("status_notifications") is True
+        # Clients put the section around the settings, and these beside it or into it.
+        levels = (self._options, _mapping(options))
+        self.python_hint = next((str(level["python_hint"]) for level in levels if level.get("python_hint")), "")
+        self.trusted = all(level.get("trusted") is not False for level in levels)
+        self.wants_status = any(level.get("status_notifications") is True for level in levels)
+        self.previews_edits = any(level.get("previews_edits") is True for level in levels)
         self._merge()
 
     def trust(self, trusted: bool) -> None:
@@ -78,7 +99,7 @@ class ClientSettings:
         """The client says that its configuration has changed; `pushed` may hold it."""
         values = _section(pushed)
         if values is not None:
-            self._configuration = values
+            self._pushed = values
             self._merge()
         await self._fetch()
 
@@ -90,10 +111,17 @@ class ClientSettings:
                 pass
         return self.current
 
-    async def hint_for(self, scope: str) -> str:
-        """The interpreter that the editor has chosen for a folder, by its uri; or else for the workspace, or empty."""
-        answer = await self._client.configuration("python", scope=scope)
-        return (_interpreter(_mapping(answer[0])) if answer else "") or self.python_hint
+    async def in_folder(self, uri: str) -> FolderSettings:
+        """What counts in a folder, by its uri: what its client says of it, or else of the window.  One request."""
+        await self.ready()
+        answer = await self._client.configuration(SECTION, "python", scope=uri)
+        if answer is None:
+            return FolderSettings(self.current, self.python_hint)
+        own, python = answer
+        # An empty answer means that nothing is set there, but not of a client that never answers with anything.
+        says_so = isinstance(own, Mapping) and (own or self._answered)
+        settings = self._layered(_mapping(own)) if says_so else self.current
+        return FolderSettings(settings, _interpreter(_mapping(python)) or self.python_hint)
 
     async def _fetch(self) -> None:
         async with self._fetching:
@@ -101,14 +129,17 @@ class ClientSettings:
         if answer is None:
             return
         own, python = (_mapping(values) for values in answer)
-        if own:
-            self._configuration = own
+        self._answered = own
         self.python_hint = _interpreter(python) or self.python_hint
         self._merge()
 
     def _merge(self) -> None:
+        self.current = self._layered(self._answered or self._pushed)
+        self.on_change()
+
+    def _layered(self, configuration: Mapping[str, Any]) -> Settings:
         settings = self._base
-        for source, layer in (("initializationOptions", self._options), ("configuration", self._configuration)):
+        for source, layer in (("initializationOptions", self._options), ("configuration", configuration)):
             for name, value in layer.items():
                 if name in _EDITORS_OWN:
                     continue
@@ -116,8 +147,7 @@ class ClientSettings:
                     settings = settings.updated({name: value}, source=f"{SECTION} ({source})")
                 except ConfigError as error:
                     self._warn(error)
-        self.current = settings
-        self.on_change()
+        return settings
 
     def _warn(self, error: ConfigError) -> None:
         if str(error) not in self._told:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+import anyio
+from attrs import define, field, frozen
 from lsprotocol.types import MessageType
 from pygls.exceptions import JsonRpcException
 from pygls.uris import from_fs_path
@@ -17,7 +18,6 @@ from engine.events import Event, JudgeFound, ModelReady, OpenQuestion, Outcome
 from engine.languages.base import Solution
 from lsp_server import edits, reports
 from lsp_server.client import Applied
-from lsp_server.documents import Document
 from lsp_server.engines import engine_for
 from lsp_server.jobs import Job, JobRefusedError, cause_of
 from lsp_server.places import Place
@@ -26,9 +26,11 @@ from lsp_server.progress import Narrator
 if TYPE_CHECKING:
     from engine.session import Engine, ImplementRequest
     from lsp_server.server import GreenfinchServer
+    from lsp_server.settings import FolderSettings
 
 Stream = AbstractAsyncContextManager[Any]
 UNTRUSTED = "This workspace is not trusted, and tests would run its code."
+_CONFIRM = "waiting for you to confirm the edit"
 _AGAIN = "A code action there verifies it on the text as it is now, and applies it."
 
 
@@ -38,6 +40,20 @@ class Offer:
 
     solution: Solution
     proof: str
+
+
+@define(eq=False)
+class _Preview:
+    """An edit that the client shows to its user.
+
+    Attributes:
+        scope: around the wait for the answer.
+    """
+
+    job: Job
+    uri: str
+    outcome: Outcome
+    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
 
 
 class Worker:
@@ -53,6 +69,7 @@ class Worker:
         self._client = server.client
         self.offers: dict[Hashable, Offer] = {}
         self.questions: dict[Hashable, OpenQuestion] = {}
+        self._previews: dict[str, _Preview] = {}
 
     def implement(self, place: Place) -> Job:
         """Start implementing a target.
@@ -93,17 +110,38 @@ class Worker:
         question = self.questions.get(place.key)
         if question is None:
             raise JobRefusedError(f"The tests of {place.label} leave no question open that is known here.")
-        document = self._server.documents.get_text_document(from_fs_path(question.test_file) or "")
-        edit = answer_edit(question, index, document.source)
+        documents, uri = self._server.documents, from_fs_path(question.test_file) or ""
+        try:
+            text = documents.get_text_document(uri).source
+        except OSError as error:
+            del self.questions[place.key]
+            raise JobRefusedError(
+                f"{question.test_file} cannot be read: {error.strerror or error}.",
+                remedy=f"If its tests are elsewhere now, implement {place.label} again.",
+            ) from error
+        edit = answer_edit(question, index, text)
         del self.questions[place.key]
 
         async def apply() -> None:
-            applied = await edits.apply_answer(self._client, document, edit, f"A test for {question.call}")
+            applied = await edits.apply_answer(self._client, documents, uri, text, edit, f"A test for {question.call}")
             if not applied.ok:
                 self.questions[place.key] = question
                 self._client.tell(f"The test was not written: {applied.reason}.", MessageType.Warning)
 
         self._server.jobs.background(apply)
+
+    def objection(self, job_id: str) -> str:
+        """Why the edit that a client shows for a job must not be applied; empty if it may be.
+
+        It then is about to be: cancelling the job is too late for that, and does not deny it.
+        """
+        preview = self._previews.get(job_id)
+        if preview is None or preview.job.scope.cancel_called:
+            return "no edit of this run waits to be applied any more"
+        reason = edits.objection(self._server.documents.get_text_document(preview.uri), preview.outcome)
+        if not reason:
+            self._server.jobs.make_steadfast(preview.scope, self._client.patience)
+        return reason
 
     def _start(
         self, place: Place, stream: Callable[[Engine, ImplementRequest], Stream], *, samples: bool = False
@@ -113,15 +151,18 @@ class Worker:
 
         async def work(job: Job) -> None:
             with self._server.preparing.taken_over(place.key):
-                if not samples or await self._server.models.ensure(job):
-                    await self._work(job, place, stream)
+                folder = await self._server.settings.in_folder(place.root_uri)
+                if not samples or await self._server.models.ensure(job, folder.settings):
+                    await self._work(job, place, folder, stream)
 
         return self._server.jobs.start(place.label, place.key, f"Greenfinch: {place.label}", work, is_run=True)
 
-    async def _work(self, job: Job, place: Place, stream: Callable[[Engine, ImplementRequest], Stream]) -> None:
+    async def _work(
+        self, job: Job, place: Place, folder: FolderSettings, stream: Callable[[Engine, ImplementRequest], Stream]
+    ) -> None:
         story = reports.Story(place.label)
         try:
-            outcome = await self._drive(job, place, story, stream)
+            outcome = await self._drive(job, place, folder, story, stream)
         except StaleTargetError as error:
             job.finish("not applied", str(error))
             self._client.tell(f"{place.label}: {error}", MessageType.Warning)
@@ -131,19 +172,23 @@ class Worker:
             self.questions.pop(place.key, None)
             if outcome.open_question is not None:
                 self.questions[place.key] = outcome.open_question
-            await self._apply(job, place, outcome)
+            await self._apply(job, place, folder, outcome)
         else:
             self._report(job, place, outcome, story)
 
     async def _drive(
-        self, job: Job, place: Place, story: reports.Story, stream: Callable[[Engine, ImplementRequest], Stream]
+        self,
+        job: Job,
+        place: Place,
+        folder: FolderSettings,
+        story: reports.Story,
+        stream: Callable[[Engine, ImplementRequest], Stream],
     ) -> Outcome:
-        settings = await self._server.settings.ready()
-        narrator = Narrator(settings.candidates)
+        narrator = Narrator(folder.settings.candidates)
         outcome: Outcome | None = None
         try:
             async with (
-                engine_for(self._server, place, settings) as (engine, request),
+                engine_for(self._server, place, folder) as (engine, request),
                 stream(engine, request) as events,
             ):
                 async for event in events:
@@ -169,13 +214,14 @@ class Worker:
                     told = f"Tests run in a weaker sandbox on this machine ({level}): {detail}."
                     self._client.tell(f"{told}  `greenfinch doctor` says how to get a better one.", MessageType.Warning)
 
-    async def _apply(self, job: Job, place: Place, outcome: Outcome) -> None:
+    async def _apply(self, job: Job, place: Place, folder: FolderSettings, outcome: Outcome) -> None:
         job.say("applying the edit")
-        document = self._server.documents.get_text_document(place.uri)
-        if self._server.settings.current.confirm_edit:
-            applied = await self._confirmed(job, document, outcome)
+        if not folder.settings.confirm_edit:
+            applied = await self._edited(place, outcome)
+        elif self._server.settings.previews_edits and self._client.takes_annotations:
+            applied = await self._previewed(job, place, outcome)
         else:
-            applied = await self._server.jobs.to_its_end(lambda: edits.apply(self._client, document, outcome))
+            applied = await self._confirmed(job, place, outcome)
         if applied is None:
             return  # nobody is left to be told
         if applied.ok:
@@ -189,18 +235,37 @@ class Worker:
         job.finish("not applied", f"Verified, but not applied: {applied.reason}.{reports.notes(outcome)}")
         self._client.tell(f"{place.label}: {job.message}  {_AGAIN}", MessageType.Warning)
 
-    async def _confirmed(self, job: Job, document: Document, outcome: Outcome) -> Applied | None:
-        """Apply what the user agrees to, however long that takes: with the editor's preview, or else by asking."""
-        job.say("waiting for you to confirm the edit")
-        if self._client.takes_annotations:
-            return await edits.apply(self._client, document, outcome, confirm=True)
+    async def _edited(self, place: Place, outcome: Outcome) -> Applied | None:
+        return await self._server.jobs.to_its_end(
+            lambda: edits.apply(self._client, self._server.documents, place.uri, outcome)
+        )
+
+    async def _confirmed(self, job: Job, place: Place, outcome: Outcome) -> Applied | None:
+        """Apply what the user agrees to, however long that takes, if it still is what passed then."""
+        job.say(_CONFIRM)
         await reports.show(self._client, job.label, job.account, take_focus=False)
         try:
             if await self._client.ask(f"{outcome.proof}: apply it?", "Apply", "Discard") != "Apply":
                 return Applied(False, "you did not confirm it")
         except JsonRpcException:
             return Applied(False, "this editor cannot ask you; unset confirm_edit")
-        return await self._server.jobs.to_its_end(lambda: edits.apply(self._client, document, outcome))
+        return await self._edited(place, outcome)
+
+    async def _previewed(self, job: Job, place: Place, outcome: Outcome) -> Applied | None:
+        """The same with the editor's own preview, which asks `objection` before it applies the edit."""
+        job.say(_CONFIRM)
+        preview = self._previews[job.id] = _Preview(job, place.uri, outcome)
+        try:
+            with preview.scope:
+                return await edits.apply(
+                    self._client, self._server.documents, place.uri, outcome, preview=f"{edits.ANNOTATION}-job-{job.id}"
+                )
+        finally:
+            del self._previews[job.id]
+            self._server.jobs.let_go(preview.scope)
+        if anyio.current_time() < preview.scope.deadline:
+            return None  # the server's own end broke it off
+        return Applied(False, f"the editor did not answer within {self._client.patience:.0f} s")
 
     def _report(self, job: Job, place: Place, outcome: Outcome, story: reports.Story) -> None:
         if outcome.solution is not None:  # it passed, and then its target changed under it

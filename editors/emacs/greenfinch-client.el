@@ -147,6 +147,7 @@ then has the texts of the project's buffers."
     `(:processId ,(emacs-pid)
       :clientInfo (:name "Emacs (greenfinch.el)" :version ,emacs-version)
       :rootUri ,uri
+      :initializationOptions (:previews_edits t)
       :workspaceFolders [(:uri ,uri :name ,(file-name-nondirectory (directory-file-name root)))]
       :capabilities
       (:general (:positionEncodings ["utf-32"])
@@ -281,7 +282,8 @@ Call FUNCTION with its answer."
   (run-hook-with-args 'greenfinch-client-hook connection method params)
   (pcase method
     ('workspace/applyEdit
-     (let ((objection (greenfinch-documents-apply connection (plist-get params :edit) (plist-get params :label))))
+     (let ((objection (greenfinch-documents-apply connection (plist-get params :edit) (plist-get params :label)
+                                                   (lambda (names) (greenfinch-client--judge connection names)))))
        (if objection `(:applied :json-false :failureReason ,objection) '(:applied t))))
     ('workspace/configuration
      (with-current-buffer (greenfinch-client--buffer connection)
@@ -296,6 +298,22 @@ Call FUNCTION with its answer."
     ('window/showMessageRequest (greenfinch-client--ask params))
     ((or 'window/workDoneProgress/create 'workspace/codeLens/refresh 'client/registerCapability 'client/unregisterCapability) nil)
     (_ (jsonrpc-error :code -32601 :message (format "%s is not known here" method)))))
+
+(defun greenfinch-client--judge (connection names)
+  "What CONNECTION's server has against an edit now that it is confirmed, or nil.
+NAMES are those of the edit's annotations; one says whose edit it is."
+  (greenfinch-client-sync-all connection) ; what the tests read may have been changed while the user was asked
+  (let* ((prefix "greenfinch-job-")
+         (name (seq-find (lambda (name) (string-prefix-p prefix name)) names))
+         (answer (and name
+                      (condition-case problem
+                          (jsonrpc-request connection :workspace/executeCommand
+                                           (list :command "greenfinch.holds"
+                                                 :arguments (vector (list :job (string-remove-prefix prefix name))))
+                                           :timeout 10)
+                        (error (list :reason (error-message-string problem)))))))
+    (unless (eq (plist-get answer :holds) t)
+      (or (plist-get answer :reason) "the server does not know it"))))
 
 (defun greenfinch-client--buffer (connection)
   "A buffer of CONNECTION's project, where it is known how things are set there."

@@ -94,10 +94,11 @@
      (jsonrpc-notify connection :textDocument/didClose `(:textDocument (:uri ,uri)))))
   (setq greenfinch-documents--known nil))
 
-(defun greenfinch-documents-apply (connection edit label)
+(defun greenfinch-documents-apply (connection edit label judge)
   "Apply EDIT, a workspace edit from CONNECTION's server: all of it, or nothing.
 The result is nil, or says why nothing was changed.  LABEL tells the user what
-the edit is, where it needs to be confirmed."
+the edit is, where it needs to be confirmed; once it is, JUDGE is called with
+the names of EDIT's annotations, and says what the server has against it now."
   (let* ((changes (greenfinch-documents--changes edit))
          (objection (lambda ()
                       (cl-loop for (buffer version . _) in changes
@@ -106,7 +107,11 @@ the edit is, where it needs to be confirmed."
         (and (cl-loop for (_ annotation) on (plist-get edit :changeAnnotations) by #'cddr
                       thereis (eq (plist-get annotation :needsConfirmation) t))
              (if (greenfinch-documents--confirmed-p changes label)
-                 (funcall objection) ; much can happen while a question waits
+                 ;; Much can happen while a question waits, and while the server is asked.
+                 (or (funcall objection)
+                     (funcall judge (cl-loop for (name _) on (plist-get edit :changeAnnotations) by #'cddr
+                                             collect (substring (symbol-name name) 1)))
+                     (funcall objection))
                "it was declined"))
         (pcase-dolist (`(,buffer ,_ . ,edits) changes)
           (with-current-buffer buffer
@@ -135,6 +140,8 @@ the edit is, where it needs to be confirmed."
     (cond
      (buffer-read-only (format "the buffer %s is read-only" (buffer-name)))
      ((not (verify-visited-file-modtime)) (format "%s has changed on disk since it was visited" (buffer-name)))
+     ((and (null version) (buffer-modified-p)) ; the edit is for the file's text
+      (format "%s has changes that Greenfinch does not know of" (buffer-name)))
      ((and version (not (and (equal version (greenfinch-documents-version))
                              (greenfinch-documents--in-step-p connection))))
       (format "%s has changed since the tests passed" (buffer-name))))))

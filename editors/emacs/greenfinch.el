@@ -101,11 +101,13 @@
 \\{greenfinch-mode-map}"
   :lighter " Finch"
   :group 'greenfinch
-  (let ((change (if greenfinch-mode #'add-hook #'remove-hook)))
-    (funcall change 'kill-buffer-hook #'greenfinch-documents-close nil t)
-    (funcall change 'change-major-mode-hook #'greenfinch-documents-close nil t)
-    (funcall change 'after-change-functions #'greenfinch--changed nil t)
-    (funcall change 'context-menu-functions #'greenfinch-context-menu nil t))
+  (pcase-dolist (`(,hook . ,function) '((kill-buffer-hook . greenfinch-documents-close)
+                                        (change-major-mode-hook . greenfinch-documents-close)
+                                        (after-change-functions . greenfinch--changed)
+                                        (context-menu-functions . greenfinch-context-menu)))
+    (if greenfinch-mode
+        (add-hook hook function nil t)
+      (remove-hook hook function t)))
   (if greenfinch-mode
       (progn
         (add-to-list 'mode-line-misc-info '(greenfinch-mode greenfinch--mode-line-format))
@@ -158,7 +160,11 @@
 ;;; Commands
 
 (defun greenfinch--place ()
-  "Where point is, as an argument for the server."
+  "Where point is, as an argument for the server.
+`greenfinch-mode' is turned on, so that the server has this buffer's text: a
+place in it is none in what lies on disk."
+  (unless (or greenfinch-mode (null buffer-file-name))
+    (greenfinch-mode))
   (list :uri (greenfinch-documents-uri) :position (greenfinch-documents-position (point))))
 
 (defun greenfinch--command (name &optional argument)
@@ -172,7 +178,7 @@ If ARGUMENT is a function, its value is meant."
 (defun greenfinch-implement ()
   "Implement the function at point, and prove it.
 On the first line of a class all its stubs are implemented, between
-definitions all of the file."
+definitions all of the file.  Turns on `greenfinch-mode'."
   (interactive)
   (let ((place (greenfinch--place)))
     (greenfinch--command "greenfinch.implement" place)

@@ -227,6 +227,83 @@ def test_an_edit_that_is_to_be_confirmed_is_shown_first_and_can_be_declined(star
     assert notes["declined"] == STUB and notes["after"] == STUB.replace("    ...\n", GOOD)
 
 
+def test_what_changes_while_a_confirmation_is_awaited_stops_the_edit(start, project: Path, script) -> None:
+    notes = start(script(GOOD)).run(
+        project,
+        """
+        (setq greenfinch-confirm-edit t)
+        (driver-open "test_words.py")
+        (driver-open "words.py")
+        (driver-at "def slugify")
+        (advice-add 'y-or-n-p :override
+                    (lambda (_)
+                      (with-current-buffer "test_words.py" (goto-char (point-max)) (insert "# changed\n"))
+                      t))
+        (greenfinch-implement)
+        (driver-note 'said (driver-said "not applied"))
+        (driver-note 'refused (driver-text))
+        """,
+    )
+    assert notes["refused"] == STUB and "what the tests read has changed" in notes["said"]
+
+
+def test_an_edit_confirmed_after_a_cancel_is_not_made(start, project: Path, script) -> None:
+    notes = start(script(GOOD)).run(
+        project,
+        """
+        (setq greenfinch-confirm-edit t)
+        (driver-open "words.py")
+        (driver-at "def slugify")
+        (advice-add 'y-or-n-p :override
+                    (lambda (_)
+                      (greenfinch-cancel)
+                      (driver-wait "the end" (lambda () (null (greenfinch--jobs))))
+                      (driver-note 'asked t)
+                      t))
+        (greenfinch-implement)
+        (driver-wait "the question" (lambda () (assq 'asked driver-notes)))
+        (driver-wait "a moment" (let ((began (float-time))) (lambda () (> (- (float-time) began) 1))))
+        (driver-note 'after (driver-text))
+        """,
+    )
+    assert notes["after"] == STUB
+
+
+def test_an_unsaved_buffer_without_the_mode_is_what_is_tested_and_edited(start, project: Path, script) -> None:
+    notes = start(script(GOOD)).run(
+        project,
+        """
+        (driver-open "test_words.py")
+        (driver-open "words.py")
+        (greenfinch-mode -1)
+        (insert "# not saved\n# not saved\n")
+        (driver-at "def slugify")
+        (let ((before (driver-text)))
+          (greenfinch-implement)
+          (driver-changed-from before))
+        (driver-note 'after (driver-text))
+        """,
+    )
+    assert notes["after"] == "# not saved\n# not saved\n" + STUB.replace("    ...\n", GOOD)
+
+
+def test_an_edit_for_what_lies_on_disk_does_not_touch_an_unsaved_buffer(start, project: Path, script) -> None:
+    notes = start(script(GOOD)).run(
+        project,
+        """
+        (driver-open "words.py")
+        (greenfinch-mode -1)
+        (insert "# not saved\n# not saved\n")
+        (let ((uri (greenfinch-documents-uri)) (before (driver-text)))
+          (with-current-buffer (driver-open "test_words.py")
+            (greenfinch--command "greenfinch.implement" (list :uri uri :qualname "slugify")))
+          (driver-note 'said (driver-said "not applied"))
+          (driver-note 'unchanged (with-current-buffer "words.py" (equal (driver-text) before))))
+        """,
+    )
+    assert notes["unchanged"] and "changes that Greenfinch does not know of" in notes["said"]
+
+
 def test_lenses_say_how_many_tests_mention_a_stub(start, project: Path, script) -> None:
     notes = start(script(GOOD)).run(
         project,

@@ -134,6 +134,25 @@ def test_what_is_tested_is_the_unsaved_buffer(drive: Drive, project: Path, scrip
     assert passes_tests(project, {"words.py": found["after"]}, "-k", "slugify or done")
 
 
+@pytest.mark.parametrize("first", [{}, {"TYPED_FIRST": "1"}], ids=["version 0", "a later version"])
+def test_what_is_typed_just_before_the_edit_comes_stops_it(drive: Drive, script, first: dict[str, str]) -> None:
+    found = drive("typed_before_edit", script(GOOD), **first)
+    typed = "# typed\n# typed\n" + STUB + ("# first\n" if first else "")
+    assert found["refused"] == typed
+    (job,) = found["status"]["jobs"]
+    assert job["state"] == "not applied" and "words.py has changed since the tests passed" in job["message"]
+    assert found["after"] == typed.replace("    ...\n", GOOD)
+
+
+def test_a_buffer_that_the_server_does_not_have_is_left_alone(drive: Drive, script) -> None:
+    found = drive("not_attached", script(GOOD))
+    assert found["before"]["jobs"] == []  # another buffer's server is not asked
+    assert any("no server is running for this buffer" in message for message in found["messages"])
+    assert found["after"] == "# not saved\n# not saved\n" + STUB
+    (job,) = found["status"]["jobs"]
+    assert job["state"] == "not applied" and "not what the server has read from the disk" in job["message"]
+
+
 def test_a_class_in_a_package_with_its_tests_elsewhere(drive: Drive, project: Path, script) -> None:
     for name, text in PACKAGE.items():
         (project / name).parent.mkdir(exist_ok=True)
@@ -182,6 +201,14 @@ def test_a_missing_server_is_installed_into_its_own_environment(drive: Drive, tm
     assert found["status"]["version"] and any("its server is installed" in message for message in found["messages"])
 
 
+def test_a_buffer_that_is_opened_while_the_server_is_installed_gets_it_too(drive: Drive, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(STANDING_IN.replace("SERVER", SERVER))
+    python.chmod(0o755)
+    found = drive("install_for_two", {"PATH": bare_path(tmp_path)}, PYTHON_STANDING_IN=str(python))
+    assert found["attached"] == [1, 1]
+
+
 @pytest.mark.model
 def test_with_the_real_small_model(drive: Drive, project: Path, small_model: Path) -> None:
     found = drive("implement", {"GREENFINCH_MODEL": str(small_model)})
@@ -208,6 +235,19 @@ def bare_path(tmp_path: Path) -> str:
             (folder / name).symlink_to(found)
     return str(folder)
 
+
+# Makes an environment of itself, and into that installs, after a moment, what starts the tests' server.
+STANDING_IN = """#!/bin/sh
+PATH=/usr/bin:/bin
+case "$*" in
+*"-m venv"*) for folder; do :; done; mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python" ;;
+*"-m pip"*)
+  sleep 1
+  here=$(dirname "$0")
+  printf '#!/bin/sh\\nexec SERVER "$@"\\n' > "$here/greenfinch"
+  chmod +x "$here/greenfinch" ;;
+esac
+"""
 
 PACKAGE = {
     "pkg/__init__.py": "",

@@ -136,6 +136,7 @@ class Window:
 
     def start(self, environment: dict[str, str], profile: dict[str, Any], **options: Any) -> None:
         self.wire = Wire(self.root, environment, self._answer)
+        self.wire.takes_edits = False  # this window does so itself
         answer = self.wire.call(
             "initialize",
             {"processId": os.getpid(), "rootUri": self.root.as_uri(), "clientInfo": profile.get("clientInfo"),

@@ -13,6 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lsprotocol import types
+
+from lsp_server.documents import offset_at
+
 SERVE = (str(Path(sys.executable).with_name("greenfinch")), "serve", "--client-timeout", "1")
 PATIENCE = 120.0  # seconds for whatever comes at once: a bound on hanging alone, for a machine that others use, too
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -30,6 +34,17 @@ def accept(request: dict[str, Any]) -> dict[str, Any] | None:
     return {"result": results.get(request["method"])}
 
 
+def changed(text: str, change: dict[str, Any]) -> str:
+    """A text after one change of a notification, in the protocol's own encoding."""
+    if "range" not in change:
+        return str(change["text"])
+    start, end = (
+        offset_at(text, types.Position(**change["range"][key]), types.PositionEncodingKind.Utf16)
+        for key in ("start", "end")
+    )
+    return f"{text[:start]}{change['text']}{text[end:]}"
+
+
 class Wire:
     """One server process.  Reads all the time, so that the server never waits for this client.
 
@@ -37,6 +52,9 @@ class Wire:
         answers: responses by id, in the order of their coming. notes: notifications. asked: the server's requests.
         answer: how to answer those; None is no answer at all.
         largest: bytes of the largest message that came.
+        texts: of the documents that were opened here, by uri, as far as they were changed by whole texts or ranges.
+        takes_edits: an edit that is answered as applied is sent as a change, and taken back at once, so that a test
+            goes on with the text that it knows.
     """
 
     def __init__(
@@ -56,6 +74,8 @@ class Wire:
         self.notes: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.largest = 0
+        self.texts: dict[str, str] = {}
+        self.takes_edits = True
         self._came: queue.Queue[None] = queue.Queue()
         self._outgoing: queue.Queue[bytes] = queue.Queue()
         self._next = 0
@@ -69,6 +89,12 @@ class Wire:
         self.send(framed(json.dumps(message).encode("utf-8", "surrogatepass")))
 
     def notify(self, method: str, params: Any) -> None:
+        if method == "textDocument/didOpen":
+            self.texts[params["textDocument"]["uri"]] = params["textDocument"]["text"]
+        elif method == "textDocument/didChange":
+            uri = params["textDocument"]["uri"]
+            for change in params["contentChanges"]:
+                self.texts[uri] = changed(self.texts.get(uri, ""), change)
         self.say({"jsonrpc": "2.0", "method": method, "params": params})
 
     def request(self, method: str, params: Any) -> str:
@@ -144,6 +170,17 @@ class Wire:
         except (BrokenPipeError, ValueError):
             return  # the server has ended, which `until` tells
 
+    def _take(self, edit: dict[str, Any]) -> None:
+        documents = [(each["textDocument"], each["edits"]) for each in edit.get("documentChanges") or ()]
+        documents += [({"uri": uri, "version": 1}, edits) for uri, edits in (edit.get("changes") or {}).items()]
+        for document, edits in documents:
+            if (before := self.texts.get(document["uri"])) is not None:
+                changes = [{"range": each["range"], "text": each["newText"]} for each in edits]
+                changes.sort(key=lambda each: (each["range"]["start"]["line"], each["range"]["start"]["character"]))
+                changes.reverse()  # from the end on, so that no change moves the others
+                params = {"textDocument": document, "contentChanges": [*changes, {"text": before}]}
+                self.notify("textDocument/didChange", params)
+
     def _read(self) -> None:
         assert self.process.stdout is not None
         while header := self.process.stdout.readline():
@@ -158,6 +195,9 @@ class Wire:
             elif "id" in message:
                 self.asked.append(message)
                 found = self.answer(message)
+                is_edit = message["method"] == "workspace/applyEdit" and self.takes_edits
+                if is_edit and found is not None and (found.get("result") or {}).get("applied"):
+                    self._take(message["params"]["edit"])
                 if found is not None:
                     self.say({"jsonrpc": "2.0", "id": message["id"], **found})
             else:

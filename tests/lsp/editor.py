@@ -1,7 +1,7 @@
 """A small editor for tests: speaks to the real server process, keeps documents, and applies edits as editors do.
 
 It refuses an edit whose version is not the document's, keeps text in code points whatever encoding it agreed on, and
-records what the server shows its user.
+records what the server shows its user.  As Neovim it does with edits what Neovim's own client does.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from lsp_server.documents import offset_at, position_at
 
 SERVE = (str(Path(sys.executable).with_name("greenfinch")), "serve")
 Encodings = types.PositionEncodingKind
+_NEOVIM_GATHERS = 0.15  # seconds from a change to its notification, which takes all changes until then along
 
 
 def capabilities(**changes: Any) -> types.ClientCapabilities:
@@ -65,11 +66,17 @@ class Editor:
         texts, versions: of the open documents, by uri.
         edits: every edit that the server asked for.
         answers: how to answer the next edits; an answer of None never comes.
+        before_edit, after_edit: called when an edit has come, before it is looked at, and once it is applied.
+        confirm: whether the user agrees to an edit that needs confirmation, which its preview shows to them.
+        is_neovim: it begins with version 0, gathers changes before it sends them, and drops an edit of an older version
+            than its own (of any but version 0) with the answer that it is applied.
     """
 
-    def __init__(self, client: LanguageClient, root: Path) -> None:
+    def __init__(self, client: LanguageClient, root: Path, *, is_neovim: bool = False) -> None:
         self.client = client
         self.root = root
+        self.is_neovim = is_neovim
+        self._gathered: dict[str, list[types.TextDocumentContentChangeEvent]] = {}
         self.encoding: str = Encodings.Utf16
         self.texts: dict[str, str] = {}
         self.versions: dict[str, int] = {}
@@ -78,6 +85,8 @@ class Editor:
         self.closing = asyncio.Event()
         self.registered: list[str] = []
         self.before_edit: Callable[[], None] = lambda: None
+        self.after_edit: Callable[[], None] = lambda: None
+        self.confirm: Callable[[], Awaitable[bool]] = _agrees
 
         @client.feature(types.WORKSPACE_APPLY_EDIT)
         async def apply(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
@@ -102,14 +111,14 @@ class Editor:
         return [value for values in self.client.progress_reports.values() for value in values]
 
     def uri(self, name: str) -> str:
-        return (self.root / name).as_uri()
+        return Path(os.path.normpath(self.root / name)).as_uri()
 
     def open(self, name: str, text: str | None = None) -> str:
         """Open a file, with other text than the disk's where given; its uri."""
         uri = self.uri(name)
         self.texts[uri] = (self.root / name).read_bytes().decode() if text is None else text
-        self.versions[uri] = 1
-        item = types.TextDocumentItem(uri, "python", 1, self.texts[uri])
+        self.versions[uri] = 0 if self.is_neovim else 1
+        item = types.TextDocumentItem(uri, "python", self.versions[uri], self.texts[uri])
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
         return uri
 
@@ -130,6 +139,7 @@ class Editor:
     async def actions(
         self, uri: str, marker: str, only: list[str] | None = None, trigger: types.CodeActionTriggerKind | None = None
     ) -> list[types.CodeAction]:
+        self.send_changes()
         position = self.position(uri, marker)
         context = types.CodeActionContext(diagnostics=[], only=only, trigger_kind=trigger)
         params = types.CodeActionParams(types.TextDocumentIdentifier(uri), types.Range(position, position), context)
@@ -145,6 +155,7 @@ class Editor:
         return await self.run(action.command.command, *(action.command.arguments or []))
 
     async def run(self, command: str, *arguments: Any) -> Any:
+        self.send_changes()
         answer = await self.client.workspace_execute_command_async(types.ExecuteCommandParams(command, list(arguments)))
         return _plain(answer)
 
@@ -179,8 +190,18 @@ class Editor:
 
     def _send(self, uri: str, change: types.TextDocumentContentChangeEvent) -> None:
         self.versions[uri] += 1
-        identifier = types.VersionedTextDocumentIdentifier(self.versions[uri], uri)
-        self.client.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
+        self._gathered.setdefault(uri, []).append(change)
+        if self.is_neovim:
+            asyncio.get_running_loop().call_later(_NEOVIM_GATHERS, self.send_changes)
+        else:
+            self.send_changes()
+
+    def send_changes(self) -> None:
+        """Send what has been gathered, as Neovim does before each request."""
+        for uri, changes in self._gathered.items():
+            identifier = types.VersionedTextDocumentIdentifier(self.versions[uri], uri)
+            self.client.text_document_did_change(types.DidChangeTextDocumentParams(identifier, changes))
+        self._gathered = {}
 
     async def _apply(self, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
         self.edits.append(params)
@@ -189,12 +210,18 @@ class Editor:
             if answer is None:
                 await self.closing.wait()
             return answer or types.ApplyWorkspaceEditResult(applied=False)
+        annotations = (params.edit.change_annotations or {}).values()
+        if any(annotation.needs_confirmation for annotation in annotations) and not await self.confirm():
+            return types.ApplyWorkspaceEditResult(applied=False, failure_reason="it was declined")
         self.before_edit()
         changes: dict[str, list[Any]] = {uri: list(edits) for uri, edits in (params.edit.changes or {}).items()}
         for change in params.edit.document_changes or []:
             assert isinstance(change, types.TextDocumentEdit)
-            version = change.text_document.version
-            if version is not None and version != self.versions[change.text_document.uri]:
+            version, mine = change.text_document.version, self.versions.get(change.text_document.uri)
+            if self.is_neovim:
+                if version and mine is not None and mine > version:
+                    return types.ApplyWorkspaceEditResult(applied=True)
+            elif version is not None and version != mine:
                 return types.ApplyWorkspaceEditResult(applied=False, failure_reason="the document has changed")
             changes[change.text_document.uri] = list(change.edits)
         for uri, edits in changes.items():
@@ -205,7 +232,12 @@ class Editor:
             ]
             for start, end, new in sorted(spans, reverse=True):
                 self._change(uri, start, end, new)
+        self.after_edit()
         return types.ApplyWorkspaceEditResult(applied=True)
+
+
+async def _agrees() -> bool:
+    return True
 
 
 def _plain(value: Any) -> Any:
@@ -261,7 +293,7 @@ async def editor(
         server_env={**os.environ, **private, **(environment or {})},
     )
     client = await config.start()
-    window = Editor(client, root)
+    window = Editor(client, root, is_neovim=name == "Neovim")
     try:
         result = await client.initialize_session(
             types.InitializeParams(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lsp.editor import Editor, capabilities, editor
@@ -80,3 +82,50 @@ async def test_the_users_own_file_that_cannot_be_used_is_told(project: Path, tmp
     broken.write_text("model = ")
     async with editor(project, environment={"GREENFINCH_CONFIG": str(broken)}) as window:
         await window.until(lambda: any("not valid TOML" in message for message in window.messages))
+
+
+async def test_each_folder_of_a_window_has_its_own_configuration(project: Path, script) -> None:
+    """The client says what is set in a folder if it is asked with the folder's uri; without one it says the first's."""
+    other, unset = project.parent / "other", project.parent / "unset"
+    for folder in (other, unset):
+        shutil.copytree(project, folder)
+    environment = script(BAD, BAD, BAD, BAD)
+    async with editor(project, environment=environment, configuration={"candidates": 2}) as window:
+        window.client.set_configuration({"greenfinch": {"candidates": 3}}, scope_uri=other.as_uri())
+        window.client.set_configuration({"greenfinch": {}}, scope_uri=unset.as_uri())
+        added = [types.WorkspaceFolder(folder.as_uri(), folder.name) for folder in (other, unset)]
+        event = types.WorkspaceFoldersChangeEvent(added, [])
+        window.client.workspace_did_change_workspace_folders(types.DidChangeWorkspaceFoldersParams(event))
+        assert await tried(window, window.open("words.py")) == "2"
+        assert await tried(window, window.open("../other/words.py")) == "3"
+        assert await tried(window, window.open("../unset/words.py")) == "64"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"trusted": False, "greenfinch": {"candidates": 2}},
+        {"greenfinch": {"trusted": False}},
+        {"trusted": True, "greenfinch": {"trusted": False}},
+        {"trusted": False, "greenfinch": {"trusted": True}},
+    ],
+)
+async def test_a_workspace_that_is_not_trusted_at_either_level_of_the_options_is_not(
+    project: Path, script, options: dict[str, object]
+) -> None:
+    async with editor(project, environment=script(GOOD), options=options) as window:
+        answer = await window.run("greenfinch.implement", {"uri": window.open("words.py"), "qualname": "slugify"})
+        assert answer["job"] is None and "not trusted" in answer["reason"]
+
+
+async def test_the_clients_own_options_count_beside_the_section_too(project: Path) -> None:
+    options = {"status_notifications": True, "greenfinch": {"candidates": 2}}
+    async with editor(project, options=options) as window:
+        told: list[Any] = []
+
+        @window.client.feature("greenfinch/status")
+        def status(params: Any) -> None:
+            told.append(params)
+
+        window.client.protocol.notify("greenfinch/trust", {"trusted": False})
+        await window.until(lambda: told)

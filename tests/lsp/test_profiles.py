@@ -93,7 +93,7 @@ async def test_edit_progress_and_proof_take_the_form_that_the_client_knows(
         assert (edit.document_changes is not None) == bool(versioned)
         assert (edit.change_annotations is not None) == bool(annotated)
         if versioned:
-            assert edit.document_changes[0].text_document.version == 1
+            assert edit.document_changes[0].text_document.version == (0 if window.is_neovim else 1)
         # Neovim prints labels, and the message would be a second line, for which it wants <Enter>.
         assert window.edits[0].label == (None if profile.stem == "neovim" else job["message"])
         assert window.messages.count(job["message"]) == 1
@@ -135,3 +135,42 @@ async def test_without_tests_the_menu_says_why(profile: Path, project: Path, scr
         else:
             await window.choose(action)
             assert any("unheard_of" in message for message in window.messages)
+
+
+@pytest.fixture
+def neovim() -> Path:
+    return next(path for path in PROFILES if path.stem == "neovim")
+
+
+async def test_an_edit_that_neovim_drops_and_calls_applied_is_offered_again(
+    neovim: Path, project: Path, script
+) -> None:
+    async with window_like(neovim, project, environment=script(GOOD)) as window:
+        uri = window.open("words.py")
+        window.type(uri, "def done", "def  done")
+        window.before_edit = lambda: window.type(uri, "def  done", "def   done")
+        job = await implement(window, uri, "def slugify")
+        assert job["state"] == "not applied" and "not the one that was meant" in job["message"]
+        assert window.texts[uri] == STUB.replace("def done", "def   done")
+        window.before_edit = lambda: None
+        assert (await implement(window, uri, "def slugify", "Verify and apply again"))["state"] == "passed"
+
+
+async def test_an_edit_that_neovim_applies_to_other_lines_is_not_called_a_pass(
+    neovim: Path, project: Path, script
+) -> None:
+    async with window_like(neovim, project, environment=script(GOOD)) as window:
+        uri = window.open("words.py")
+        window.before_edit = lambda: window.type(uri, '"""Words."""', '"""Words\nand more."""')
+        job = await implement(window, uri, "def slugify")
+        assert job["state"] == "not applied" and "undo" in job["message"]
+
+
+async def test_what_is_typed_right_after_an_edit_and_sent_with_it_does_not_deny_it(
+    neovim: Path, project: Path, script
+) -> None:
+    async with window_like(neovim, project, environment=script(GOOD)) as window:
+        uri = window.open("words.py")
+        window.after_edit = lambda: window.type(uri, "def done", "def  done")
+        assert (await implement(window, uri, "def slugify"))["state"] == "passed"
+        assert window.texts[uri] == STUB.replace("    ...\n", GOOD).replace("def done", "def  done")

@@ -1,16 +1,21 @@
-"""What the server says of itself: status, the last run, code lenses, and edits that wait for a word of their user."""
+"""What the server says of itself: status, the last run, and code lenses."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
+from attrs import evolve
 from lsp.editor import Editor, _plain, capabilities, editor
 from lsp.projects import BAD, GOOD, STUB
 from lsp.test_implementing import implement
 from lsprotocol import types
+
+from engine.verification import nominate
+from lsp_server.documents import Documents
+from lsp_server.lenses import count
+from lsp_server.places import search_named
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -95,34 +100,12 @@ async def test_a_lens_says_when_no_test_mentions_its_stub(project: Path, script)
         assert lens.command.title == "no test mentions it"
 
 
-async def test_an_edit_to_be_confirmed_says_so_and_is_waited_for(project: Path, script) -> None:
-    options = {"confirm_edit": True}
-    arguments = ("--client-timeout", "0.3")
-    async with editor(project, environment=script(GOOD), options=options, arguments=arguments) as window:
-        uri = window.open("words.py")
-        window.answers = [None]  # its user thinks about it
-        answer = await window.choose(await window.action(uri, "def slugify", "Generate"))
-        await window.until(lambda: window.edits)
-        (annotation,) = window.edits[0].edit.change_annotations.values()
-        assert annotation.needs_confirmation
-        await anyio.sleep(0.6)
-        assert (await window.run("greenfinch.status"))["busy"] == ["slugify"]
-        await window.run("greenfinch.cancel", {"job": answer["job"]})
-        assert (await window.ended(answer["job"]))["state"] == "cancelled"
-        assert window.texts[uri] == STUB
-
-
-@pytest.mark.parametrize("choice", ["Apply", "Discard"])
-async def test_a_client_without_previews_asks_by_message(project: Path, script, choice: str) -> None:
-    plain = capabilities(workspace__workspace_edit=None)
-    async with editor(project, plain, environment=script(GOOD), options={"confirm_edit": True}) as window:
-
-        @window.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
-        def ask(params: types.ShowMessageRequestParams) -> types.MessageActionItem:
-            assert "2/2 tests pass" in params.message and window.client.shown_documents
-            return types.MessageActionItem(choice)
-
-        uri = window.open("words.py")
-        job = await implement(window, uri, "def slugify")
-        assert job["state"] == ("passed" if choice == "Apply" else "not applied")
-        assert (window.texts[uri] != STUB) == (choice == "Apply")
+async def test_a_test_file_that_cannot_be_read_does_not_take_the_lens_along(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = Documents(project.as_uri())
+    place = search_named(documents, (project / "words.py").as_uri(), "slugify").work()
+    found = nominate.nomination(project, {}, place.target.path, place.target.names)
+    gone = evolve(found, files=(*found.files, project / "test_gone.py"))
+    monkeypatch.setattr(nominate, "nomination", lambda *_: gone)
+    assert count(place, {}) == "2 tests mention it"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lsp.editor import Editor, capabilities, editor
+from lsp.editor import Editor, editor
 from lsp.projects import GOOD, STUB
 from lsprotocol import types
 
 from engine.events import Outcome
 from engine.languages.base import TextEdit
 from lsp_server import edits
-from lsp_server.documents import Document
+from lsp_server.documents import Documents
 from lsp_server.server import create_server
 
 pytest_plugins = ("lsp.projects",)
@@ -91,8 +91,7 @@ async def test_a_change_that_the_edit_crosses_on_its_way_makes_the_editor_refuse
 
 @pytest.mark.slow
 async def test_tests_that_changed_while_the_user_was_asked_stop_the_edit(project: Path, script) -> None:
-    plain = capabilities(workspace__workspace_edit__change_annotation_support=None)
-    async with editor(project, plain, environment=script(GOOD), options={"confirm_edit": True}) as window:
+    async with editor(project, environment=script(GOOD), options={"confirm_edit": True}) as window:
         tests = window.open("test_words.py")
 
         @window.client.feature(types.WINDOW_SHOW_MESSAGE_REQUEST)
@@ -109,5 +108,7 @@ async def test_tests_that_changed_while_the_user_was_asked_stop_the_edit(project
 async def test_no_edit_is_sent_for_another_text_than_the_one_that_passed() -> None:
     server = create_server()
     outcome = Outcome(True, 1, 1, 1, 0.0, 0, 0.0, "", "", "", base="a = 1\n", edits=(TextEdit(0, 1, "b"),))
-    applied = await edits.apply(server.client, Document("file:///a.py", "a = 2\n", 1), outcome)
+    documents = Documents("file:///")
+    documents.put_text_document(types.TextDocumentItem("file:///a.py", "python", 1, "a = 2\n"))
+    applied = await edits.apply(server.client, documents, "file:///a.py", outcome)
     assert not applied.ok and "changed since the tests passed" in applied.reason

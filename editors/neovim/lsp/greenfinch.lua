@@ -14,6 +14,9 @@ return {
       return
     end
     require('greenfinch.server').when_there(function()
+      if not vim.api.nvim_buf_is_valid(buffer) then -- it was closed while the server was installed
+        return
+      end
       on_dir(vim.fs.root(buffer, markers) or vim.fs.dirname(name))
     end)
   end,

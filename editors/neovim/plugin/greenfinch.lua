@@ -35,16 +35,23 @@ end
 
 local group = vim.api.nvim_create_augroup('greenfinch', {})
 
--- Neovim's own handler ends each message with a line break, which asks for <Enter> before the next key counts.
+-- Neovim's own handler of messages ends each with a line break, which asks for <Enter> before the next key counts; of
+-- its handler of edits, see edits.lua.  Here, since a client that is not started by lsp/greenfinch.lua needs them, too.
 vim.api.nvim_create_autocmd('LspAttach', {
   group = group,
   callback = function(event)
     local client = vim.lsp.get_client_by_id(event.data.client_id)
-    if client and client.name == 'greenfinch' and not client.handlers['window/showMessage'] then
-      client.handlers['window/showMessage'] = function(_, params)
+    if not client or client.name ~= 'greenfinch' then
+      return
+    end
+    client.handlers['window/showMessage'] = client.handlers['window/showMessage']
+      or function(_, params)
         require('greenfinch.progress').tell(params)
       end
-    end
+    client.handlers['workspace/applyEdit'] = client.handlers['workspace/applyEdit']
+      or function(_, params, context)
+        return require('greenfinch.edits').apply(params, context)
+      end
   end,
 })
 

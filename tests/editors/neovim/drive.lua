@@ -193,6 +193,55 @@ function scenarios.unsaved()
   found.on_disk = table.concat(vim.fn.readfile('words.py'), '\n') .. '\n'
 end
 
+-- What happens between the server's edit and Neovim's looking at it.
+local function before_edit(act)
+  local handlers = client().handlers
+  local apply = handlers['workspace/applyEdit'] or vim.lsp.handlers['workspace/applyEdit']
+  handlers['workspace/applyEdit'] = function(...)
+    act()
+    return apply(...)
+  end
+end
+
+function scenarios.typed_before_edit()
+  attach('words.py')
+  if vim.env.TYPED_FIRST then
+    vim.api.nvim_buf_set_lines(0, -1, -1, false, { '# first' })
+    vim.wait(400)
+  end
+  local once = true
+  before_edit(function()
+    if once then
+      vim.api.nvim_buf_set_lines(0, 0, 0, false, { '# typed', '# typed' })
+    end
+    once = false
+  end)
+  go_to('def slugify')
+  vim.cmd('Greenfinch')
+  idle()
+  found.refused = text()
+  found.status = answer('status')
+  found.progress = {}
+  choose('Verify and apply again')
+  idle()
+  found.after = text()
+end
+
+function scenarios.not_attached()
+  attach('test_words.py')
+  attach('words.py')
+  vim.lsp.buf_detach_client(0, client().id)
+  vim.api.nvim_buf_set_lines(0, 0, 0, false, { '# not saved', '# not saved' })
+  go_to('def slugify')
+  vim.cmd('Greenfinch')
+  vim.wait(500)
+  found.before = answer('status')
+  answer('implement', { uri = vim.uri_from_bufnr(0), qualname = 'slugify' })
+  idle()
+  found.after = text()
+  found.status = answer('status')
+end
+
 function scenarios.folders()
   attach('pkg/shapes.py')
   go_to('class Square')
@@ -266,6 +315,25 @@ function scenarios.install()
     found.status = answer('status')
     found.command = require('greenfinch.server').find()
   end
+end
+
+function scenarios.install_for_two()
+  vim.g.greenfinch = { python = vim.env.PYTHON_STANDING_IN }
+  local second
+  vim.ui.select = function(items, _, on_choice)
+    on_choice(items[1], 1)
+    vim.cmd.edit('test_words.py')
+    second = vim.api.nvim_get_current_buf()
+  end
+  vim.cmd.edit('words.py')
+  local first = vim.api.nvim_get_current_buf()
+  wait(function()
+    return client() and client().initialized
+  end, 'the installed server')
+  vim.wait(500)
+  found.attached = vim.tbl_map(function(buffer)
+    return #vim.lsp.get_clients({ name = 'greenfinch', bufnr = buffer })
+  end, { first, second })
 end
 
 vim.schedule(function()

@@ -18,19 +18,22 @@ local function tell(message, level)
   vim.notify('Greenfinch: ' .. message, level or vim.log.levels.INFO)
 end
 
----The client of the buffer, or any of Greenfinch's; tells the user where there is none.
+---The client of the buffer; nil, and the user is told, where there is none.
 ---@return vim.lsp.Client?
 local function client_here()
-  local buffer = vim.api.nvim_get_current_buf()
-  local clients = vim.lsp.get_clients({ name = 'greenfinch', bufnr = buffer })
-  if #clients == 0 then
-    clients = vim.lsp.get_clients({ name = 'greenfinch' })
-  end
-  if #clients == 0 then
+  local client = vim.lsp.get_clients({ name = 'greenfinch', bufnr = vim.api.nvim_get_current_buf() })[1]
+  if not client then
     tell('no server is running for this buffer; `:checkhealth greenfinch` says why', vim.log.levels.WARN)
-    return nil
   end
-  return clients[1]
+  return client
+end
+
+---The client of the buffer, or any of Greenfinch's for what is about no text; the user is told where there is none.
+---@return vim.lsp.Client?
+local function any_client()
+  local buffer = vim.api.nvim_get_current_buf()
+  local here = vim.lsp.get_clients({ name = 'greenfinch', bufnr = buffer })[1]
+  return here or vim.lsp.get_clients({ name = 'greenfinch' })[1] or client_here()
 end
 
 -- Functions of a client became its methods in Neovim 0.11.
@@ -40,8 +43,9 @@ local has_methods = vim.fn.has('nvim-0.11') == 1
 ---@param command string its name behind `greenfinch.`
 ---@param argument? table
 ---@param on_answer? fun(answer: table)
-function M.execute(command, argument, on_answer)
-  local client = client_here()
+---@param client? vim.lsp.Client by default the buffer's, or any
+function M.execute(command, argument, on_answer, client)
+  client = client or any_client()
   if not client then
     return
   end
@@ -61,13 +65,14 @@ function M.execute(command, argument, on_answer)
 end
 
 ---Implements the function or the stubs of the class or file under the cursor.  What it does is shown as progress.
+---The buffer's own server alone can: another one has not got its text, and would take the position for the disk's.
 function M.implement()
   local client = client_here()
   if not client then
     return
   end
   local position = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  M.execute('implement', { uri = position.textDocument.uri, position = position.position })
+  M.execute('implement', { uri = position.textDocument.uri, position = position.position }, nil, client)
 end
 
 ---Cancels everything that is running.

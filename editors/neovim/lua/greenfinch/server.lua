@@ -3,6 +3,7 @@ local M = {}
 
 local windows = vim.fn.has('win32') == 1
 local asked = false
+local waiting = nil ---@type (fun())[]? what goes on once the server that the user is asked about is installed
 
 ---@param message string
 ---@param level? integer
@@ -74,9 +75,14 @@ function M.start(dispatchers)
   return vim.lsp.rpc.start(with_arguments, dispatchers)
 end
 
----Goes on at once where there is a server, and otherwise once the user has let it be installed.  Asks once a session.
+---Goes on at once where there is a server, and otherwise once the user has let it be installed.  Asks once a session;
+---whoever comes while the question or the installation stands goes on with the first.
 ---@param go_on fun()
 function M.when_there(go_on)
+  if waiting then
+    table.insert(waiting, go_on)
+    return
+  end
   if M.find() then
     go_on()
     return
@@ -85,15 +91,23 @@ function M.when_there(go_on)
     return
   end
   asked = true
-  vim.schedule(function()
-    M.offer(go_on)
-  end)
+  waiting = { go_on }
+  vim.schedule(M.offer)
 end
 
----@param on_done fun()
-function M.offer(on_done)
+---@param installed boolean
+local function release(installed)
+  local all = installed and waiting or {}
+  waiting = nil
+  for _, go_on in ipairs(all) do
+    go_on()
+  end
+end
+
+function M.offer()
   if not M.clone() then
     tell('its server is not installed.  In a clone of Greenfinch: `pipx install .`', vim.log.levels.WARN)
+    release(false)
     return
   end
   local choices = { ('Install it into %s'):format(M.folder()), 'Not now' }
@@ -101,9 +115,10 @@ function M.offer(on_done)
     'Greenfinch: its server is not installed (a Python program; compiling llama.cpp takes ten minutes once)'
   vim.ui.select(choices, { prompt = prompt, kind = 'greenfinch-install' }, function(_, number)
     if number == 1 then
-      M.install(on_done)
+      M.install()
     else
       tell('not installed.  `:Greenfinch install` does it later, `:checkhealth greenfinch` says what is missing.')
+      release(false)
     end
   end)
 end
@@ -123,16 +138,20 @@ local function find_python()
 end
 
 ---Makes the environment and installs the clone's server into it, in the background.
----@param on_done fun()
+---@param on_done? fun()
 function M.install(on_done)
+  local function fail(message)
+    tell(message, vim.log.levels.ERROR)
+    release(false)
+  end
   local clone, python = M.clone(), find_python()
   if not clone then
-    tell('this plugin does not lie in a clone of Greenfinch, so there is nothing to install', vim.log.levels.ERROR)
+    fail('this plugin does not lie in a clone of Greenfinch, so there is nothing to install')
     return
   end
   if not python then
     local advice = 'install Python 3.11 or later with its venv module, or set vim.g.greenfinch.python'
-    tell('no Python to install it with: ' .. advice, vim.log.levels.ERROR)
+    fail('no Python to install it with: ' .. advice)
     return
   end
   local steps = {
@@ -144,7 +163,10 @@ function M.install(on_done)
     local this = steps[number]
     if not this then
       tell('its server is installed')
-      on_done()
+      release(true)
+      if on_done then
+        on_done()
+      end
       return
     end
     tell(this[1])
@@ -158,7 +180,7 @@ function M.install(on_done)
         local lines = vim.split(last, '\n')
         local tail = table.concat(vim.list_slice(lines, math.max(1, #lines - 5)), '\n')
         local failed = ('%s failed (%s):\n%s'):format(this[1], table.concat(this[2], ' '), tail)
-        tell(failed, vim.log.levels.ERROR)
+        fail(failed)
       end)
     end)
   end
