@@ -91,7 +91,7 @@ class Sampler:
         self._emit = emit
         self.spent = {} if spent is None else spent  # tokens by candidate, whether or not it came to its end
         self._key = secrets.token_hex(8)
-        self._ended: dict[int, int] = {}
+        self._ended: dict[int, int] = {}  # tokens of the distinct sample of each candidate that came to its end
         self._recent: deque[tuple[float, int]] = deque()
         self._reported = 0.0
 
@@ -111,6 +111,7 @@ class Sampler:
             max_tokens=min(self._settings.max_tokens, decision.tokens),
             avoid_line_start=self._language.comment if decision.terse and not self._settings.comments else "",
         )
+        self._ended.pop(number, None)  # of an earlier try: its path in the host's tree is drawn anew
         tokens = 0
         plan = ""
         if isinstance(decision, Repair):
@@ -171,7 +172,7 @@ class Sampler:
                 if function is None:
                     continue
                 body = self._language.complete_body(function.prefix, text, ended=piece.finish == "stop")
-                if body is not None or piece.finish == "length":
+                if request.distinct is not None and (body is not None or piece.finish == "length"):
                     self._ended[number] = tokens - begun + (piece.finish == "stop")  # what says so is a token, too
                 if body is not None:
                     return _Streamed(body, tokens, complete=True, logprob=logprob)

@@ -2,7 +2,7 @@
 
 What was already passed on stays said.  The second try's text is compared with it, and passed on from where it ends: as
 a rule the seed gives the same text.  Where it does not (another machine, another company in the batch), the sample goes
-on from what was said, as a reply begun with it.
+on from what was said, as a reply begun with it; how likely the whole is to its model is not known then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def persistently(request: SampleRequest, attempt: Attempt, mend: Mend) -> 
         mend: called when an attempt was lost; returns when the next one may begin, with what the user should know of
             that (a piece's `note`), or raises to give up.
     """
-    said, tokens = "", 0
+    said, tokens, whole = "", 0, True
     while True:
         behind, sampled, differs = said, 0, False
         try:
@@ -39,7 +39,8 @@ async def persistently(request: SampleRequest, attempt: Attempt, mend: Mend) -> 
                     sampled += piece.tokens
                     if not behind:
                         said, tokens = said + new, sampled
-                    yield evolve(piece, text=new)
+                    usage = piece.usage if whole or piece.usage is None else evolve(piece.usage, logprob=None)
+                    yield evolve(piece, text=new, usage=usage)
                     if piece.finish is not None:
                         return
         except LostError as error:
@@ -48,3 +49,4 @@ async def persistently(request: SampleRequest, attempt: Attempt, mend: Mend) -> 
         if differs:
             left = max(1, request.max_tokens - tokens)
             request, said, tokens = evolve(request, prefill=request.prefill + said, max_tokens=left), "", 0
+            whole = False

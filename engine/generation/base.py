@@ -16,9 +16,13 @@ class LostError(GenerationError):
 
     Attributes:
         silent: it was there, but did not say anything for too long.
+        busy: it is there, and has too much to do.
+        retry_after: seconds after which it wants to be asked again; 0: it did not say.
     """
 
     silent = False
+    busy = False
+    retry_after = 0.0
 
 
 @frozen

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import os
 import socket
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -17,6 +19,7 @@ from engine.generation.loopback import LOOPBACK_SUFFIX, LoopbackTransport
 UNIX = "unix:"
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0  # a busy server may read a long prompt before its first word
+_NEAR = (".localhost", ".local", ".lan", ".internal", ".home.arpa")  # ends of names that the Internet does not know
 
 
 def _worth_telling(record: logging.LogRecord) -> bool:
@@ -32,13 +35,16 @@ def _worth_telling(record: logging.LogRecord) -> bool:
 def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECONDS) -> tuple[httpx.AsyncClient, str]:
     """A client whose base URL `chat/completions` is relative to, and how the server is called towards the user.
 
+    Servers on this machine and in its own network are asked directly.  To others a proxy may lead that the environment
+    or the system names; then the server's name says so.
+
     Args:
         endpoint: a base URL such as `http://gpu-box:8000/v1`, or `unix:/path` for a server on a Unix socket.
         key_variable: name of the environment variable that holds the key; empty: there is none.
         silence: seconds without a byte after which the server counts as gone.
 
     Raises:
-        ConfigError: the endpoint cannot be used, or the variable is not set.
+        ConfigError: the endpoint or its proxy cannot be used, or the variable is not set or holds no key.
     """
     timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None)
     if endpoint.startswith(UNIX):
@@ -50,8 +56,18 @@ def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECOND
             remedy="Set it to the server's base URL, such as http://gpu-box:8000/v1, or to unix:/path of a socket.",
         )
     headers = {"Authorization": f"Bearer {_key(key_variable)}"} if key_variable else {}
-    client = httpx.AsyncClient(base_url=endpoint.rstrip("/") + "/", headers=headers, timeout=timeout)
-    return client, url.netloc.rpartition("@")[2]
+    where, proxy = _without_user(url), _proxy(url)
+    try:  # a transport of its own: httpx would else choose a proxy itself, for every host alike
+        transport = httpx.AsyncHTTPTransport(proxy=proxy or None)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"The proxy for the endpoint {where} cannot be used: {type(error).__name__}.",
+            remedy=f"Name an http:// or https:// proxy, or exempt the endpoint: NO_PROXY={url.hostname}.",
+        ) from error
+    client = httpx.AsyncClient(
+        transport=transport, base_url=endpoint.rstrip("/") + "/", headers=headers, timeout=timeout
+    )
+    return client, f"{where} (by the proxy {_without_user(urlsplit(proxy))})" if proxy else where
 
 
 def unix_client(path: Path, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
@@ -78,8 +94,40 @@ def _socket(endpoint: str) -> Path:
     return path
 
 
+def _proxy(url: SplitResult) -> str:
+    """URL of the proxy that leads to a server; empty: none does."""
+    host = url.hostname or ""
+    if _is_near(host) or proxy_bypass(_without_user(url)):
+        return ""
+    named = getproxies()
+    proxy = named.get(url.scheme) or named.get("all") or ""
+    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is this machine or one of a private network, as far as its name or address says."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        name = host.rstrip(".").lower()
+        return "." not in name or name.endswith(_NEAR)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return not (mapped or address).is_global
+
+
+def _without_user(url: SplitResult) -> str:
+    """Host and port, as they are shown."""
+    return url.netloc.rpartition("@")[2]
+
+
 def _key(variable: str) -> str:
-    key = os.environ.get(variable)
+    key = os.environ.get(variable, "").strip()  # a file's last line break is no part of it
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(
+            f"The environment variable {variable}, which should hold the endpoint's key, holds other characters than"
+            " printable ASCII.",
+            remedy=f"Set {variable} to the key alone.",
+        )
     if not key:
         raise ConfigError(
             f"The environment variable {variable}, which should hold the endpoint's key, is not set.",

@@ -21,14 +21,10 @@ def make_generator(settings: Settings) -> Generator:
         from engine.generation.scripted import ScriptedGenerator
 
         return ScriptedGenerator.load(Path(script))
-    if settings.endpoints:
+    if settings.servers:
         from engine.generation.pool import PoolGenerator
 
         return PoolGenerator.of(settings)
-    if settings.endpoint:
-        from engine.generation.openai import OpenAIGenerator
-
-        return OpenAIGenerator.remote(settings)
     from engine.generation.local import LocalGenerator
 
     return LocalGenerator(settings)

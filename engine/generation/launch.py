@@ -23,12 +23,14 @@ from engine import version
 from engine.config import Settings
 from engine.errors import HostError
 from engine.generation.loopback import LOOPBACK_SUFFIX, whereabouts
+from engine.machine import children
 from engine.temporary import temporary_folder
 
 PROTOCOL = 1  # what client and host agree on beyond the OpenAI protocol; part of the socket's name
 LONGEST_SOCKET_PATH = 100  # bytes; the kernels' limit is 104 to 108
 LOG_LINES = 4
 MEMORY_SHORT = "memory"
+ENDING = " INFO ending: "  # in a host's log, before it ceases to listen
 LOOPBACK = not hasattr(socket, "AF_UNIX")  # Windows
 _EXIT_REASONS = {4: MEMORY_SHORT, 5: "model"}  # the host's `error_code`, for one that ended before it was asked
 
@@ -102,17 +104,14 @@ def start_host(model: Path, name: str, path: Path, settings: Settings) -> subpro
     Raises:
         HostError: the process cannot be created.
     """
-    # -P, no PYTHONPATH and a neutral working folder: a workspace with an `engine` of its own must not be imported.
-    command = [sys.executable, "-P", "-m", "engine.host", "--model", str(model.resolve()), "--name", name]
+    command = children.command("engine.host", "--model", str(model.resolve()), "--name", name)
     command += ["--socket", str(path), "--context", str(settings.context_tokens), "--threads", str(settings.threads)]
     command += ["--idle-minutes", str(settings.host_idle_minutes)]
     if path.suffix == LOOPBACK_SUFFIX:
         command.append("--loopback")
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    detached: dict[str, Any] = {"cwd": "/", "start_new_session": True}
+    detached: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-        detached = {"cwd": str(path.parent), "creationflags": flags}
+        detached = {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
     try:
         with log_path(path).open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of our own
@@ -120,7 +119,8 @@ def start_host(model: Path, name: str, path: Path, settings: Settings) -> subpro
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                cwd=children.neutral_folder(),
+                env=children.environment(),
                 **detached,
             )
     except OSError as error:
@@ -165,6 +165,14 @@ def reason(exit_code: int) -> str | None:
 def crashed(exit_code: int) -> bool:
     """Whether a host was ended by the system, and not by a decision of its own."""
     return exit_code not in (0, 1, 2, *_EXIT_REASONS)
+
+
+def ended_in_order(path: Path) -> bool:
+    """Whether the last host at `path` ended by a decision of its own or at a signal, as far as its log says."""
+    try:
+        return ENDING in log_path(path).read_text("utf-8", "replace")
+    except OSError:
+        return False
 
 
 def log_path(path: Path) -> Path:

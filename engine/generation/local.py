@@ -7,6 +7,7 @@ choice was left to `auto`: who names a model gets that one, or the error.
 
 from __future__ import annotations
 
+import math
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -30,6 +31,7 @@ from engine.generation.launch import (
     MEMORY_SHORT,
     crashed,
     end_hosts,
+    ended_in_order,
     last_words,
     log_path,
     reason,
@@ -44,8 +46,8 @@ SILENCE_SECONDS = 20.0  # the host says every 5 seconds that it lives
 HEALTH_SECONDS = 10.0  # it answers this within milliseconds
 MOST_SILENCES = 2  # in a row; then it hangs
 MOST_TRIES = 3  # of one sample, and of a start that crashes: on all of the GPU, on half of it, on the CPU
-MOST_REPLACED = 4  # hosts, within
-REPLACED_SECONDS = 300.0  # of each other; then what kills them would kill the next one, too
+MOST_LOST = 4  # hosts, within
+LOST_SECONDS = 300.0  # of each other; then what kills them would kill the next one, too
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 
@@ -68,29 +70,45 @@ class _Connection:
 
 @define
 class _Spent:
-    """The work of the host in use, as told last, and of those that it replaced; and when it replaced them."""
+    """The work of the host in use, as told last, and of those that it replaced.
+
+    What a host that others have started had done before it was met here is not a part of it.
+
+    Attributes:
+        lost: when hosts were lost, by their process ids; long ago, for those that ended in order, as idle ones do.
+    """
 
     pid: int = 0
+    met: Work = field(factory=Work)
     now: Work = field(factory=Work)
     before: Work = field(factory=Work)
-    replaced: list[float] = field(factory=list)
+    lost: dict[int, float] = field(factory=dict)
+    started: set[int] = field(factory=set)
 
     def learn(self, health: dict[str, Any]) -> None:
-        if self.pid not in (0, health["pid"]):
+        pid, now = int(health["pid"]), _work_of(health)
+        if self.pid != pid:
             self.before = self.total
-            self.replaced.append(time.monotonic())
-        self.pid = int(health["pid"])
-        prompt = float(health.get("prompt_seconds", 0.0))
-        self.now = Work(
-            float(health["cpu_seconds"]),
-            prompt,
-            float(health.get("decode_seconds", prompt)) - prompt,
-            gpu=health.get("device") not in (None, "CPU"),
-        )
+            self.pid, self.met = pid, Work() if pid in self.started else now
+        self.now = now
+
+    def lose(self, pid: int, *, in_order: bool) -> None:
+        """A sample has lost this host; what the first one says of it holds, since the next host begins a new log."""
+        self.lost.setdefault(pid, -math.inf if in_order else time.monotonic())
 
     @property
     def total(self) -> Work:
-        return self.before + self.now
+        return self.before + self.now.since(self.met)
+
+
+def _work_of(health: dict[str, Any]) -> Work:
+    prompt = float(health.get("prompt_seconds", 0.0))
+    return Work(
+        float(health["cpu_seconds"]),
+        prompt,
+        float(health.get("decode_seconds", prompt)) - prompt,
+        gpu=health.get("device") not in (None, "CPU"),
+    )
 
 
 class LocalGenerator:
@@ -151,20 +169,24 @@ class LocalGenerator:
         if self._connection is None:
             await self.prepare()
         losses = 0
-        at = self._connection
+        at, pid, heard = self._connection, self._spent.pid, False
 
-        def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
-            nonlocal at
-            at = self._connection
+        async def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
+            nonlocal at, pid, heard
+            at, pid, heard = self._connection, self._spent.pid, False
             assert at is not None  # noqa: S101 - `prepare` has set it
-            return at.generator.sample(request)
+            async with aclosing(at.generator.sample(request)) as pieces:
+                async for piece in pieces:
+                    heard = True
+                    yield piece
 
         async def mend(error: LostError) -> str:
             nonlocal losses
             assert at is not None  # noqa: S101 - it was lost
             losses += 1
-            lately = [when for when in self._spent.replaced if when > time.monotonic() - REPLACED_SECONDS]
-            if losses == MOST_TRIES or len(lately) >= MOST_REPLACED:
+            self._spent.lose(pid, in_order=not heard and ended_in_order(at.socket))
+            lately = [when for when in self._spent.lost.values() if when > time.monotonic() - LOST_SECONDS]
+            if losses == MOST_TRIES or len(lately) >= MOST_LOST:
                 died = self._died(at)
                 if not await self._step_down(at.model, died):
                     raise died from error
@@ -235,7 +257,7 @@ class LocalGenerator:
         except ModelError:
             return False
         self._unusable = without
-        self._spent.replaced.clear()  # these were the other model's
+        self._spent.lost.clear()  # these were the other model's
         self._progress(f"{model.name} cannot be used; going on with {other.name}")
         return True
 
@@ -260,6 +282,7 @@ class LocalGenerator:
                         continue
                     silences = 0
                     if health and health["status"] == "ok":
+                        self._spent.learn(health)
                         return health
                     if health and health.get("error"):
                         raise self._not_started(connection, str(health["error"]), health.get("error_code"))
@@ -276,6 +299,7 @@ class LocalGenerator:
                         if await self._somebody(connection.client):  # but somebody has just done so
                             continue
                         process = start_host(connection.model.path, connection.model.name, path, self._settings)
+                        self._spent.started.add(process.pid)
                     message = f"loading {connection.model.name}" if health else "starting the model host"
                     if message != said:
                         self._progress(said := message)

@@ -7,8 +7,10 @@ take it; those that start the reply anew are recognised by their repeating it, a
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -22,6 +24,8 @@ from engine.generation.endpoints import CONNECT_SECONDS, SILENCE_SECONDS, connec
 from engine.generation.sse import EventReader
 
 _BUSY = 429
+_NO_SUCH_PATH = (404, 405, 501)
+_UNKNOWN_FIELDS = (400, 422)
 
 
 class OpenAIGenerator:
@@ -71,8 +75,8 @@ class OpenAIGenerator:
                     f"{self._where} answers, but not in the OpenAI protocol.",
                     remedy="Check the setting endpoint; its path usually ends in /v1.",
                 ) from error
-        elif reply.status_code in (401, 403) or not self._model:
-            raise self._refused(reply.status_code, reply.text)
+        elif reply.status_code not in _NO_SUCH_PATH or not self._model:
+            raise self._refused(reply, reply.text)
         if listed and self._model and self._model not in listed:
             raise GenerationError(
                 f"{self._where} has no model {self._model!r}.", remedy=f"It offers: {', '.join(listed[:8])}."
@@ -92,10 +96,14 @@ class OpenAIGenerator:
         """
         if not self._model:
             await self.prepare()
+        extras, without_extras = self._extras and bool(request.prefill or request.min_p), False
         try:
             while True:
-                async with self._client.stream("POST", "chat/completions", json=self._body(request)) as reply:
+                body = self._body(request, extras=extras)
+                async with self._client.stream("POST", "chat/completions", json=body) as reply:
                     if reply.is_success:
+                        if without_extras:  # it was them that the server did not take
+                            self._extras = False
                         stream, lines = _Stream(self._where, request.prefill, own=self._own), EventReader()
                         async for block in reply.aiter_bytes():
                             for data in lines.feed(block):
@@ -104,10 +112,10 @@ class OpenAIGenerator:
                         yield stream.end()
                         return
                     text = (await reply.aread()).decode("utf-8", "replace")
-                    if self._extras and reply.status_code in (400, 422):
-                        self._extras = False  # a server that checks for unknown fields; once more without
+                    if extras and reply.status_code in _UNKNOWN_FIELDS:
+                        extras, without_extras = False, True  # perhaps it checks for unknown fields; once more without
                         continue
-                    raise self._refused(reply.status_code, text)
+                    raise self._refused(reply, text)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
@@ -128,7 +136,7 @@ class OpenAIGenerator:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _body(self, request: SampleRequest) -> dict[str, Any]:
+    def _body(self, request: SampleRequest, *, extras: bool) -> dict[str, Any]:
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         if request.prefill:
             messages.append({"role": "assistant", "content": request.prefill})
@@ -144,7 +152,7 @@ class OpenAIGenerator:
         }
         if request.stop:
             body["stop"] = list(request.stop)
-        if request.min_p and (self._own or self._extras):
+        if request.min_p and (self._own or extras):
             body["min_p"] = request.min_p
         if self._own:
             body["stream_options"]["continuous_usage_stats"] = True
@@ -152,11 +160,12 @@ class OpenAIGenerator:
                 body["avoid_line_start"] = request.avoid_line_start
             if request.distinct:
                 body["distinct"] = asdict(request.distinct)
-        elif self._extras and request.prefill:  # vLLM's way of continuing a message
+        elif extras and request.prefill:  # vLLM's way of continuing a message
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         return body
 
-    def _refused(self, status: int, text: str) -> GenerationError:
+    def _refused(self, reply: httpx.Response, text: str) -> GenerationError:
+        status = reply.status_code
         try:
             message = _message(json.loads(text))
         except ValueError:
@@ -166,13 +175,20 @@ class OpenAIGenerator:
             remedy = "Check the key: the setting endpoint_key_env names the variable that holds it."
         elif self._own:
             remedy = ""
-        kind = LostError if status >= 500 or status == _BUSY else GenerationError
-        return kind(f"{self._where} refused the request ({status}): {message}", remedy=remedy)
+        what = f"{self._where} refused the request ({status}): {message}"
+        if status < 500 and status != _BUSY:
+            return GenerationError(what, remedy=remedy)
+        lost = LostError(what, remedy=remedy)
+        lost.busy, lost.retry_after = status == _BUSY, _retry_after(reply.headers.get("retry-after", ""))
+        return lost
 
     def _unreachable(self, error: httpx.HTTPError) -> LostError:
         what = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
+        why = str(error)
+        if isinstance(error, httpx.LocalProtocolError):  # it may quote what was to be sent, such as the key
+            what, why = "was not asked, since the request cannot be sent", ""
         lost = LostError(
-            f"{self._where} {what}: {str(error) or type(error).__name__}.",
+            f"{self._where} {what}: {why or type(error).__name__}.",
             remedy="Check that the server runs, or clear the setting endpoint to use the local host.",
         )
         lost.silent = isinstance(error, httpx.TimeoutException)
@@ -245,6 +261,17 @@ class _EchoFilter:
     def finish(self) -> str:
         held, self._held = self._held, ""
         return held
+
+
+def _retry_after(header: str) -> float:
+    """Seconds that a `Retry-After` header asks for, which gives them or a date; 0 if it says neither."""
+    with suppress(ValueError):
+        return max(0.0, float(header))
+    try:
+        date = parsedate_to_datetime(header)
+    except (ValueError, TypeError):
+        return 0.0
+    return max(0.0, date.timestamp() - time.time())
 
 
 def _usage(value: object) -> Usage | None:

@@ -1,8 +1,9 @@
-"""Several servers as one generator: load is spread, a server that goes away is replaced during the run.
+"""Servers as one generator: load is spread, a server that goes away is replaced during the run, or waited for.
 
 Each sample goes to the server that should have it done first: the one with the fewest samples under way for the speed
 that was measured of it.  A sample whose server is lost is sampled again elsewhere (see `again`).  A server that is down
-is asked again now and then.  When none is left, this machine's own host takes over, if the settings let it.
+is asked again now and then.  When none is left, this machine's own host takes over, if the settings let it; else
+samples wait for the first that comes back: servers are asked more often then, though less and less.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from attrs import define, evolve
 from engine.config import Settings
 from engine.energy.base import Work
 from engine.errors import GenerationError, GreenfinchError
+from engine.generation import endpoints
 from engine.generation.again import persistently
 from engine.generation.base import Generator, GeneratorInfo, LostError, Piece, SampleRequest, Usage
 from engine.generation.local import LocalGenerator
@@ -25,7 +27,10 @@ from engine.generation.openai import OpenAIGenerator
 SILENCE_SECONDS = 120.0  # without a word from one server; another one may be quicker
 PREPARE_SECONDS = 15.0
 RECHECK_SECONDS = 15.0  # after it went down; and then each time
+FIRST_RECHECK_SECONDS = 1.0  # where nothing else can be used; twice as long each time, up to the former
 PROBE_SECONDS = 2.0  # a sample waits for no longer than this to learn that a server is up again
+OUTAGE_SECONDS = 300.0  # a sample that has lost a server waits no longer for any
+_LOOK_AGAIN = 0.5  # seconds: whoever waits looks whether another one has found a server up
 _SMOOTHING = 0.3
 
 
@@ -38,6 +43,7 @@ class Member:
         rate: tokens per second that it gives, all its samples together; None: not measured yet.
         problem: why it cannot be used now; empty while it can.
         checked: when it was asked last, by the monotonic clock.
+        losses: how often it was found down since it last served a sample to its end.
     """
 
     where: str
@@ -47,22 +53,47 @@ class Member:
     problem: str = ""
     checked: float = 0.0
     model: str = ""
+    losses: int = 0
+    _error: GenerationError | None = None
     _tokens: int = 0
     _since: float = 0.0
 
     async def prepare(self, seconds: float) -> None:
         """Ask the server; says in `problem` why it cannot be used."""
-        self.checked = time.monotonic()
-        self.problem = "it did not answer in time"
+        error: GenerationError = LostError(f"{self.where} did not answer in time.")
         with anyio.move_on_after(seconds):
             try:
                 self.model = (await self.generator.prepare()).model
-                self.problem = ""
-            except GenerationError as error:
-                self.problem = str(error)
+            except GenerationError as found:
+                error = found
+            else:
+                self.problem, self.checked, self._error = "", time.monotonic(), None
+                return
+        self.losses += bool(self.problem)  # else `lose` counts it
+        self.lose(error)
 
     def lose(self, error: GenerationError) -> None:
-        self.problem, self.checked = str(error), time.monotonic()
+        """It cannot be used now; all samples that it had under way may say so."""
+        self.losses += not self.problem
+        self.problem, self.checked, self._error = str(error), time.monotonic(), error
+
+    @property
+    def is_hopeful(self) -> bool:
+        """Whether it may come back by itself: it is away or busy, and has not refused what it was asked."""
+        return self._error is None or isinstance(self._error, LostError)
+
+    def due(self, *, last: bool) -> float:
+        """When to ask it again; `last`: there is nothing else."""
+        seconds = RECHECK_SECONDS
+        if last:
+            seconds = min(seconds, FIRST_RECHECK_SECONDS * 2 ** min(self.losses - 1, 8))
+        asked_for = self._error.retry_after if isinstance(self._error, LostError) else 0.0
+        return self.checked + max(seconds, min(asked_for, OUTAGE_SECONDS))
+
+    def refusal(self) -> GenerationError:
+        """Its own error, to be raised where it is the only one."""
+        assert self._error is not None  # noqa: S101 - it has a problem
+        return self._error
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
         """One sample of this server; counts what is under way, and how fast it comes."""
@@ -71,6 +102,8 @@ class Member:
             async with aclosing(self.generator.sample(request)) as pieces:
                 async for piece in pieces:
                     self._measure(piece.tokens)
+                    if piece.finish is not None:
+                        self.losses = 0
                     yield piece
         finally:
             self.outstanding -= 1
@@ -90,11 +123,11 @@ class Member:
 
 
 class PoolGenerator:
-    """Samples from whichever server is best placed.
+    """Samples from whichever server is best placed; one server alone makes a pool, too.
 
     Args:
         members: in the order of preference among equals.
-        last_resort: used while no member can be; None: then it is an error.
+        last_resort: used while no member can be; None: then samples wait, for a while.
     """
 
     def __init__(self, members: list[Member], last_resort: Generator | None) -> None:
@@ -104,16 +137,18 @@ class PoolGenerator:
 
     @classmethod
     def of(cls, settings: Settings) -> PoolGenerator:
-        """The servers that `settings.servers` names.
+        """The servers that `settings.servers` names.  Nothing but itself stands in for a single `endpoint`.
 
         Raises:
             ConfigError: one of them cannot be used as it is written.
         """
         members = []
+        silence = SILENCE_SECONDS if len(settings.servers) > 1 else endpoints.SILENCE_SECONDS
         for endpoint in settings.servers:
-            generator = OpenAIGenerator.remote(settings, endpoint, silence=SILENCE_SECONDS)
+            generator = OpenAIGenerator.remote(settings, endpoint, silence=silence)
             members.append(Member(generator.where, generator))
-        return cls(members, LocalGenerator(settings) if settings.last_resort == "local" else None)
+        here = settings.endpoints and settings.last_resort == "local"
+        return cls(members, LocalGenerator(settings) if here else None)
 
     async def prepare(self) -> GeneratorInfo:
         """Ask all servers at once.
@@ -134,17 +169,19 @@ class PoolGenerator:
         return GeneratorInfo(model, self._named(up), {"protocol": "openai", **details}, fallback)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
-        """Stream one sample, from another server if the first one is lost.
+        """Stream one sample, from another server if the first one is lost, or from the same when it is back.
 
         Raises:
-            GenerationError: no server is left; or one refused the request itself.
+            LostError: no server has come back for so long.
+            GenerationError: none will; or one refused the request itself.
         """
         at: Member | None = None
         lost: set[Member] = set()
+        since: float | None = None
 
         async def attempt(request: SampleRequest) -> AsyncGenerator[Piece, None]:
             nonlocal at
-            at = await self._best(lost)
+            at = await self._best(lost, since)
             if at is self._last:
                 yield Piece(note=self._instead())
             async with aclosing(at.sample(request)) as pieces:
@@ -152,11 +189,15 @@ class PoolGenerator:
                     yield piece
 
         async def mend(error: LostError) -> str:
+            nonlocal since
             if at is None or at is self._last:
+                raise error
+            since = since or time.monotonic()
+            if time.monotonic() - since >= OUTAGE_SECONDS:  # its servers come back, and are lost again each time
                 raise error
             at.lose(error)
             lost.add(at)
-            return f"{at.where} was lost"
+            return "" if error.busy else f"{at.where} was lost"
 
         async with aclosing(persistently(request, attempt, mend)) as pieces:
             async for piece in pieces:
@@ -175,35 +216,57 @@ class PoolGenerator:
         for member in (*self._members, *([self._last] if self._last else [])):
             await member.generator.aclose()
 
-    async def _best(self, lost: set[Member]) -> Member:
-        """The server to take, `lost` ones left out; the last resort if there is none."""
-        await self._recheck()
-        up = [member for member in self._members if not member.problem and member not in lost]
-        if up:
-            known = [member.rate for member in up if member.rate]
-            usual = sum(known) / len(known) if known else 1.0
-            return min(up, key=lambda member: (member.outstanding + 1) / (member.rate or usual))
-        await self._prepared_last()
-        assert self._last is not None  # noqa: S101 - it has just been made ready
-        return self._last
+    async def _best(self, lost: set[Member], since: float | None = None) -> Member:
+        """The server to take, `lost` ones left out; the last resort if there is none, or what comes back first.
+
+        Args:
+            since: when the sample's first server was lost; None: none was.
+        """
+        since = since or time.monotonic()
+        while True:
+            await self._recheck()
+            up = [member for member in self._members if not member.problem and member not in lost]
+            if up:
+                known = [member.rate for member in up if member.rate]
+                usual = sum(known) / len(known) if known else 1.0
+                return min(up, key=lambda member: (member.outstanding + 1) / (member.rate or usual))
+            if self._last is not None:
+                await self._prepared_last()
+                return self._last
+            lost.clear()  # what has come back serves as well as ever
+            if all(member.problem for member in self._members):
+                hopeful = any(member.is_hopeful for member in self._members)
+                if not hopeful or time.monotonic() - since >= OUTAGE_SECONDS:
+                    raise self._none_left()
+                await anyio.sleep(_LOOK_AGAIN)
 
     async def _recheck(self) -> None:
         """Ask servers that have been down for a while; one sample does, and the others go on without."""
-        due = [m for m in self._members if m.problem and time.monotonic() - m.checked >= RECHECK_SECONDS]
+        alone = self._last is None and all(member.problem for member in self._members)
+        due = [m for m in self._members if m.problem and time.monotonic() >= m.due(last=alone)]
         if due and not self._probing.locked():
             async with self._probing, anyio.create_task_group() as tasks:
                 for member in due:
-                    tasks.start_soon(member.prepare, PROBE_SECONDS)
+                    tasks.start_soon(member.prepare, PREPARE_SECONDS if alone else PROBE_SECONDS)
+
+    def _none_left(self) -> GenerationError:
+        if len(self._members) == 1:
+            return self._members[0].refusal()
+        kind = LostError if any(member.is_hopeful for member in self._members) else GenerationError
+        return kind(f"No endpoint can be used: {self._problems()}", remedy="Check the setting endpoints.")
+
+    def _problems(self) -> str:
+        return "; ".join(f"{member.where}: {member.problem}" for member in self._members)
 
     async def _prepared_last(self) -> GeneratorInfo:
-        problems = "; ".join(f"{member.where}: {member.problem}" for member in self._members)
         if self._last is None:
-            raise GenerationError(f"No endpoint can be used: {problems}", remedy="Check the setting endpoints.")
+            raise self._none_left()
         try:
             return await self._last.generator.prepare()
         except GreenfinchError as error:
             raise GenerationError(
-                f"No endpoint can be used, nor this machine's own model host: {problems}; this machine: {error.what}",
+                f"No endpoint can be used, nor this machine's own model host: {self._problems()}; this machine:"
+                f" {error.what}",
                 remedy=error.remedy,
             ) from error
 

@@ -117,10 +117,11 @@ async def _serve(listening: Listening, arguments: argparse.Namespace) -> int:
                 log.error("a decode step has not ended for %.0f seconds: the host hangs and is given up", age)
                 _end_now(arguments.socket, FAILED)
         if not batcher.error:
-            log.info("idle for %.0f seconds: ending", batcher.idle_seconds)
+            log.info("ending: idle for %.0f seconds", batcher.idle_seconds)
         server.should_exit = True
 
     def end_by_signal() -> None:
+        log.info("ending: by a signal")
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):

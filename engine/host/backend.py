@@ -46,6 +46,13 @@ class BackendError(Exception):
         self.code = code
 
 
+class UnsupportedModelError(BackendError):
+    """The file is a model that this host cannot serve, wherever its layers are put."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="model")
+
+
 def uses_gpu() -> bool:
     """Whether this llama.cpp puts models on a GPU."""
     return bool(llama_cpp.llama_supports_gpu_offload())
@@ -159,6 +166,7 @@ class Backend:
         watch: llama.cpp shows it each tensor that it computes (a `ggml_backend_sched_eval_callback`).
 
     Raises:
+        UnsupportedModelError: it is a model that cannot be served.
         BackendError: the file cannot be loaded, or its context cannot be made.
     """
 
@@ -195,6 +203,13 @@ class Backend:
         if not self.model:
             raise BackendError(
                 f"llama.cpp cannot load {model}: {' '.join(_last_errors) or 'no reason given'}", code="model"
+            )
+        if llama_cpp.llama_model_is_recurrent(self.model) or llama_cpp.llama_model_is_hybrid(self.model):
+            # Their layers keep a state of all that was read, of which no beginning can be kept, shared or gone back to.
+            llama_cpp.llama_model_free(self.model)
+            raise UnsupportedModelError(
+                f"{model} has recurrent layers (as Mamba, RWKV and their hybrids have), and candidates of one prompt"
+                " cannot share these: choose a model with attention alone."
             )
         params = llama_cpp.llama_context_default_params()
         limit = int(llama_cpp.llama_model_n_ctx_train(self.model))
@@ -326,8 +341,13 @@ class Backend:
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
 
     def remove(self, sequence: int, start: int = 0) -> None:
-        """Take `sequence` off its cells from position `start` on; those of no other sequence become free."""
-        llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, -1)
+        """Take `sequence` off its cells from position `start` on; those of no other sequence become free.
+
+        Raises:
+            BackendError: llama.cpp did not do it; what the cache holds is not what its books say.
+        """
+        if not llama_cpp.llama_memory_seq_rm(self._memory, sequence, start, -1):
+            raise BackendError(f"llama.cpp could not take sequence {sequence} off the cache from {start} on")
 
     def save(self, sequence: int) -> Any | None:
         """A copy of the cells of `sequence`; None where memory is too short for it."""

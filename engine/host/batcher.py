@@ -39,7 +39,7 @@ from engine.host.reading import Prompt, Reading
 from engine.host.run import Run
 from engine.host.samples import Chunk, Sample, Stats
 from engine.host.text import TextStream
-from engine.machine.cpus import usable_cores
+from engine.machine.cpus import physical_cores
 
 log = logging.getLogger("greenfinch.host")
 
@@ -169,7 +169,7 @@ class Batcher:
         try:
             backend = self._load()
             cache = KVCache(backend, capacity=backend.context_tokens, sequences=PADDING, kept=MAX_KEPT)
-            governor = ThreadGovernor(backend.threads, usable_cores(), steady=self._steady)
+            governor = ThreadGovernor(backend.threads, physical_cores(), steady=self._steady)
         except BackendError as error:
             self.error, self.error_code = str(error), error.code
             log.error("%s", error)

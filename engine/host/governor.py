@@ -65,7 +65,8 @@ class ThreadGovernor:
 
     Args:
         most: threads to use on a quiet machine, at least 1.
-        cores: that the machine has for this process; none taken as `most`.
+        cores: that this process may run on, and others, too: a quota of their time makes `most` less, and not these,
+            since what others use (see `OthersLoad`) is counted on all of them; none taken as `most`.
         steady: always use `most`, as a bench does that compares the two.
     """
 

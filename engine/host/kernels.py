@@ -8,7 +8,6 @@ came of it holds until the machine starts again.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
+
+from engine.machine import children
 
 _BUILT_IN = "AMX_INT8 = 1"
 _KEPT = "amx.json"
@@ -54,13 +55,12 @@ def runs_amx(model: Path, system_info: str) -> bool:
 
 
 def _try(model: Path) -> bool | None:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [sys.executable, *_TRIAL, str(model.resolve())]
     quiet = subprocess.DEVNULL
     try:
         done = subprocess.run(  # noqa: S603 - this interpreter, with arguments of our own
-            command, stdin=quiet, stdout=quiet, stderr=quiet, cwd=model.parent, env=environment, timeout=_SECONDS,
-            check=False,
+            command, stdin=quiet, stdout=quiet, stderr=quiet, cwd=children.neutral_folder(),
+            env=children.environment(), timeout=_SECONDS, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -9,7 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
-from engine.host.backend import Backend, BackendError, uses_gpu
+from engine.host.backend import Backend, BackendError, UnsupportedModelError, uses_gpu
 from engine.host.ladder import GpuLadder
 from engine.machine.gguf import Header, UnfitModelError, read_header
 from engine.machine.memory import MemoryShortError, available_bytes, fitting_context
@@ -34,7 +34,8 @@ def load(model: Path, *, context_tokens: int, threads: int, sequences: int, ladd
     try:
         header = read_header(model)
     except (UnfitModelError, OSError) as error:
-        raise BackendError(str(error), code=MODEL_UNFIT) from error
+        what = error.what if isinstance(error, UnfitModelError) else str(error)
+        raise BackendError(what, code=MODEL_UNFIT) from error
     layers = header.number("{}.block_count") + 1
     rungs = ladder.rungs(layers) if uses_gpu() else (0,)
     why = "which was lost" if ladder.losses else ""
@@ -43,7 +44,7 @@ def load(model: Path, *, context_tokens: int, threads: int, sequences: int, ladd
         try:
             backend = _load(model, header, context_tokens, threads, sequences, on_gpu)
         except BackendError as error:
-            if on_gpu == rungs[-1]:
+            if on_gpu == rungs[-1] or isinstance(error, UnsupportedModelError):
                 raise
             why = "where no more could be loaded"
             log.warning("%d of %d layers on the GPU: %s", on_gpu, layers, error)

@@ -15,7 +15,7 @@ from engine.machine.cgroups import groups, number
 
 def usable_cores() -> int:
     """Physical cores available to this process, at least 1."""
-    cores = _physical_cores()
+    cores = physical_cores()
     quota = _cgroup_limit()
     return max(1, min(cores, math.floor(quota)) if quota is not None else cores)
 
@@ -27,7 +27,8 @@ def workers_for_tests(cores: int) -> int:
     return max(1, cores // 4)
 
 
-def _physical_cores() -> int:
+def physical_cores() -> int:
+    """Physical cores that this process may run on, however little of their time a container leaves it."""
     if not hasattr(os, "sched_getaffinity"):  # macOS and Windows have no portable mask
         import psutil  # slow to load, and not needed elsewhere
 

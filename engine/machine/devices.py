@@ -9,11 +9,12 @@ from __future__ import annotations
 import ctypes
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
+
+from engine.machine import children
 
 _SECONDS = 60.0
 _GPUS = {1, 2}  # of ggml_backend_dev_type: cards, and GPUs that share the machine's memory
@@ -47,9 +48,11 @@ class Build:
 
 def ask() -> Build:
     """The installed llama.cpp.  Takes half a second."""
-    command = [sys.executable, "-P", "-m", "engine.machine.devices"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)  # noqa: S603 - ours
+        done = subprocess.run(  # noqa: S603 - ours
+            children.command("engine.machine.devices"), capture_output=True, text=True, timeout=_SECONDS, check=True,
+            cwd=children.neutral_folder(), env=children.environment(),
+        )  # fmt: skip
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except subprocess.CalledProcessError as error:
         return Build(problem=(error.stderr.strip().splitlines() or [f"it ended with {error.returncode}"])[-1])

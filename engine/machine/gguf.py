@@ -13,6 +13,8 @@ from pathlib import Path
 
 from attrs import frozen
 
+from engine.errors import ModelError
+
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _VERSIONS = (2, 3)
@@ -24,8 +26,11 @@ _OUTPUT = b"output.weight"
 Value = int | float | bool | str | list[int | float | bool] | None
 
 
-class UnfitModelError(Exception):
+class UnfitModelError(ModelError):
     """The file is no model, or not all of one; the text names it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what, remedy="Fetch it anew; `greenfinch models verify` checks those of the catalogue.")
 
 
 @frozen

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from engine.machine.devices import Build
 
@@ -58,6 +58,19 @@ def find(build: Build) -> tuple[Gpu, ...]:
     if not found:
         found = list(_plugged_in())
     return tuple(sorted(found, key=lambda gpu: -gpu.total))
+
+
+def as_of_now(known: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    """GPUs that were found earlier, with the memory that is free now as far as NVIDIA's driver tells, which takes
+    milliseconds.  Others count with all they have: what was free then says nothing, since a host may have run."""
+    now = list(_nvidia()) if any(gpu.maker == "NVIDIA" for gpu in known) else []
+    cards = []
+    for gpu in known:
+        same = next((card for card in now if (card.name, card.total) == (gpu.name, gpu.total)), None)
+        if same is not None:
+            now.remove(same)
+        cards.append(evolve(gpu, free=same.free if same is not None else gpu.total or gpu.free))
+    return tuple(cards)
 
 
 def rebuild_command(gpu: Gpu, python: str = sys.executable) -> str:

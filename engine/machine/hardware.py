@@ -109,14 +109,16 @@ def keep(hardware: Hardware) -> None:
 
 
 def kept() -> Hardware | None:
-    """What was kept, with the memory that is free now; None if nothing was, or it was of another machine."""
+    """What was kept, with the memory that is free now, that of GPUs included if llama.cpp can use one; None if nothing
+    was, or it was of another machine."""
     try:
         found = load(_path().read_text("utf-8"))
     except (OSError, ValueError):
         return None
     if (found.cpu, found.cores) != (cpu_name(), usable_cores()):
         return None
-    return attrs.evolve(found, ram_free=available_bytes())
+    cards = gpus.as_of_now(found.gpus) if found.gpu_build else found.gpus
+    return attrs.evolve(found, ram_free=available_bytes(), gpus=cards)
 
 
 def cpu_name() -> str:

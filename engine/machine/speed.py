@@ -18,6 +18,8 @@ from pathlib import Path
 
 from attrs import asdict, frozen
 
+from engine.machine import children
+
 _SECONDS = 60.0
 _INNER, _OUTER, _MATRICES = 2048, 8192, 6  # 100 million weights
 _F32, _Q4_K = 0, 12  # ggml's numbers of these types
@@ -43,9 +45,11 @@ class Speed:
 
 def measure(threads: int) -> Speed | None:
     """Blocks for about two seconds of work by all cores.  None: it failed, as without llama.cpp."""
-    command = [sys.executable, "-P", "-m", "engine.machine.speed", str(threads)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)  # noqa: S603 - ours
+        done = subprocess.run(  # noqa: S603 - ours
+            children.command("engine.machine.speed", str(threads)), capture_output=True, text=True, timeout=_SECONDS,
+            check=True, cwd=children.neutral_folder(), env=children.environment(),
+        )  # fmt: skip
         return Speed(**json.loads(done.stdout))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return None

@@ -28,7 +28,9 @@ async def eventually(condition: Callable[[], bool], seconds: float) -> None:
 
 
 class ChatServer:
-    """Attributes to set: `stream` (blocks of a streamed answer), `refusals` (status and body, used up first)."""
+    """Attributes to set: `stream` (blocks of a streamed answer), `refusals` (status and body, used up first), `headers`
+    (of refusals), `status` (of the list of models), `strict` (refuses fields that the protocol lacks).
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -36,6 +38,9 @@ class ChatServer:
         self.stream: list[bytes] = [chunk("hi"), chunk(None, "stop"), b"data: [DONE]\n\n"]
         self.endless = False
         self.refusals: list[tuple[int, object]] = []
+        self.headers: dict[str, str] = {}
+        self.status = 200
+        self.strict = False
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.left = 0
@@ -48,13 +53,16 @@ class ChatServer:
 
     async def _models(self, request: Request) -> Response:
         self.keys.append(request.headers.get("authorization"))
-        return JSONResponse(self.models)
+        return JSONResponse(self.models, status_code=self.status)
 
     async def _completions(self, request: Request) -> Response:
         self.requests.append(await request.json())
         if self.refusals:
             status, body = self.refusals.pop(0)
-            return JSONResponse(body, status_code=status)
+            return JSONResponse(body, status_code=status, headers=self.headers)
+        if self.strict and "continue_final_message" in self.requests[-1]:
+            await asyncio.sleep(0.1)
+            return JSONResponse({"error": "unknown field"}, status_code=422)
         return StreamingResponse(self._blocks(), media_type="text/event-stream")
 
     async def _blocks(self) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from engine.generation.again import persistently
-from engine.generation.base import LostError, Message, Piece, SampleRequest
+from engine.generation.base import LostError, Message, Piece, SampleRequest, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ class Attempts:
         self.requests.append(request)
         script = self.scripts.pop(0)
         for text in script:
-            yield Piece(text, 1, "stop" if text.endswith(".") else None)
+            yield Piece(text, 1, "stop" if text.endswith(".") else None, Usage(logprob=-1.0))
         if not script or not script[-1].endswith("."):
             raise LostError("gone")
 
@@ -75,6 +75,14 @@ async def test_a_try_that_ends_earlier_is_one_that_says_something_else() -> None
 
 async def test_what_was_said_by_a_shorter_try_counts_too() -> None:
     assert text(await heard(Attempts(["1", "2", "3"], ["1"], ["1", "2", "3", "4."]))) == "1234."
+
+
+async def test_a_probability_is_told_of_the_whole_sample_or_not_at_all() -> None:
+    again = await heard(Attempts(["1", "2"], ["1", "2", "3", "."]))
+    assert {piece.usage.logprob for piece in again if piece.usage} == {-1.0}
+    apart = await heard(Attempts(["1", "2"], ["1", "x", "."], ["3", "4"], ["3", "4", "."]))
+    assert [piece.usage.logprob for piece in apart if piece.usage][-3:] == [None] * 3
+    assert apart[-1].finish == "stop"
 
 
 async def test_whoever_mends_may_give_up() -> None:

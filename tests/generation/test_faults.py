@@ -104,7 +104,7 @@ async def test_a_host_that_always_dies_is_given_up_with_its_last_words(
     for process in started:
         process.kill()
         process.wait()
-    assert len(started) <= 3 + local.MOST_REPLACED, "one candidate after another does not start hosts for ever"
+    assert len(started) <= 3 + local.MOST_LOST, "one candidate after another does not start hosts for ever"
 
 
 async def test_a_truncated_model_is_an_error_that_says_so(make: Make, small_model: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from chat_server import eventually
 from local_hosts import COUNTING, hosts
 
 from engine.config import Settings
-from engine.generation import launch
+from engine.generation import launch, local
 from engine.generation.base import Piece
 from engine.generation.launch import socket_path
 from engine.generation.local import LocalGenerator
@@ -47,13 +47,20 @@ async def test_two_windows_that_start_together_share_one_host(
     assert (await first_piece(windows[1])).tokens == 1
 
 
-async def test_a_host_that_ended_between_two_samples_is_not_noticed(make: Make) -> None:
+async def test_hosts_that_end_between_two_samples_are_not_noticed_however_often(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they do with a short time without work, and tests that take longer: that is no reason to give up."""
+    monkeypatch.setattr(local, "MOST_LOST", 2)
     generator = make()
-    info = await generator.prepare()
-    host = psutil.Process(int(info.details["host_pid"]))
-    host.terminate()
-    await eventually(lambda: not host.is_running(), seconds=10)
-    assert (await first_piece(generator)).tokens == 1
+    ended = set()
+    for _ in range(3):
+        host = psutil.Process(int((await generator.prepare()).details["host_pid"]))
+        host.terminate()
+        await eventually(lambda host=host: not host.is_running(), seconds=10)
+        ended.add(host.pid)
+        assert (await first_piece(generator)).tokens == 1
+    assert len(ended) == 3
 
 
 def test_the_socket_depends_on_all_that_makes_hosts_differ(runtime_folder: Path, tmp_path: Path) -> None:

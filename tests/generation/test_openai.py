@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from typing import Any
 
 import anyio
@@ -74,6 +77,38 @@ async def test_a_server_that_refuses_unknown_fields_is_asked_again_without_them(
     assert "continue_final_message" not in server.requests[1]
 
 
+async def test_requests_that_were_sent_before_that_was_known_are_asked_again_too(server: ChatServer) -> None:
+    server.strict = True
+    generator = OpenAIGenerator.remote(Settings(endpoint=server.url))
+    heard = []
+
+    async def sample() -> None:
+        async with aclosing(generator.sample(SampleRequest(ASKED, prefill="x"))) as pieces:
+            heard.append(text([piece async for piece in pieces]))
+
+    async with aclosing(generator):
+        await generator.prepare()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(4):
+                tasks.start_soon(sample)
+        assert heard == ["hi"] * 4
+        assert len(server.requests) == 8
+        await sample()
+    assert len(server.requests) == 9, "then it is known"
+
+
+async def test_another_refusal_does_not_end_the_continuation_of_beginnings(server: ChatServer) -> None:
+    too_long = (400, {"error": {"message": "the prompt is too long"}})
+    server.refusals = [too_long, too_long]
+    generator = OpenAIGenerator.remote(Settings(endpoint=server.url))
+    async with aclosing(generator):
+        with pytest.raises(GenerationError, match="too long"):
+            await anext(generator.sample(SampleRequest(ASKED, prefill="x")))
+        async with aclosing(generator.sample(SampleRequest(ASKED, prefill="y"))) as pieces:
+            assert text([piece async for piece in pieces]) == "hi"
+    assert ["continue_final_message" in sent for sent in server.requests] == [True, False, True]
+
+
 async def test_a_refusal_is_passed_on_with_its_reason(server: ChatServer) -> None:
     server.refusals = [(404, {"error": {"message": "no such model"}})]
     with pytest.raises(GenerationError, match="no such model"):
@@ -138,6 +173,101 @@ async def test_prepare_says_which_model_and_where(server: ChatServer, monkeypatc
     assert info.model == "second"
     assert info.where in server.url
     assert server.keys == ["Bearer s3cret"]
+
+
+@pytest.mark.parametrize(("status", "passes"), [(404, True), (405, True), (501, True), (400, False), (502, False)])
+async def test_only_a_server_that_has_no_list_of_models_passes_without_one(
+    server: ChatServer, status: int, passes: bool
+) -> None:
+    server.status = status
+    generator = OpenAIGenerator.remote(Settings(endpoint=server.url, model="mine"))
+    async with aclosing(generator):
+        if passes:
+            assert (await generator.prepare()).model == "mine"
+        else:
+            with pytest.raises(GenerationError, match=str(status)):
+                await generator.prepare()
+
+
+class Proxy:
+    """Answers 404 to whatever it is asked, and remembers the request lines."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append((await reader.readline()).decode())
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    """The environment's proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    proxy = Proxy()
+    async with await asyncio.start_server(proxy, "127.0.0.1", 0) as listening:
+        address = "{}:{}".format(*listening.sockets[0].getsockname())
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@{address}")
+        yield proxy
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost:9", "[::1]:9", "10.255.255.1:9", "gpu-box", "gpu.local"])
+async def test_code_for_this_machine_or_its_network_goes_to_no_proxy(proxy: Proxy, host: str) -> None:
+    generator = OpenAIGenerator.remote(Settings(endpoint=f"http://{host}/v1", model="mine"))
+    async with aclosing(generator):
+        with anyio.move_on_after(0.5), suppress(GenerationError):
+            await generator.prepare()
+    assert generator.where == host
+    assert not proxy.asked
+
+
+async def test_a_proxy_is_named_where_one_is_used(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(endpoint="http://models.example.com/v1", model="mine")
+    generator = OpenAIGenerator.remote(settings)
+    async with aclosing(generator):
+        info = await generator.prepare()
+    assert re.fullmatch(r"models\.example\.com \(by the proxy 127\.0\.0\.1:\d+\)", info.where)
+    assert proxy.asked == ["GET http://models.example.com/v1/models HTTP/1.1\r\n"]
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    assert OpenAIGenerator.remote(settings).where == "models.example.com"
+
+
+async def test_a_proxy_that_cannot_be_used_is_an_error_in_words(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "gopher://somewhere:70")
+    with pytest.raises(ConfigError, match=r"proxy for the endpoint models\.example\.com"):
+        make_generator(Settings(endpoint="http://models.example.com/v1"))
+
+
+async def test_white_space_around_a_key_is_no_part_of_it(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", " s3cret\n")
+    generator = OpenAIGenerator.remote(Settings(endpoint=server.url, endpoint_key_env="SOME_KEY"))
+    async with aclosing(generator):
+        await generator.prepare()
+    assert server.keys == ["Bearer s3cret"]
+
+
+@pytest.mark.parametrize("key", ["s3cret\nHost: x", "s3crét", "s3cret\x7f", " \n"])
+async def test_what_cannot_be_a_key_is_refused_by_its_variable_and_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", key)
+    with pytest.raises(ConfigError, match="SOME_KEY") as caught:
+        make_generator(Settings(endpoint="http://gpu-box/v1", endpoint_key_env="SOME_KEY"))
+    assert "s3cr" not in str(caught.value)
+
+
+async def test_what_the_http_client_says_of_a_request_that_it_cannot_send_is_not_passed_on(server: ChatServer) -> None:
+    generator = OpenAIGenerator.remote(Settings(endpoint=server.url))
+    generator._client.headers["Authorization"] = "Bearer s3cret\n"
+    async with aclosing(generator):
+        with pytest.raises(GenerationError) as caught:
+            await generator.prepare()
+    assert "s3cret" not in str(caught.value)
+    assert "cannot be sent" in caught.value.what
 
 
 async def test_a_model_that_the_server_lacks_is_named_with_those_it_has(server: ChatServer) -> None:

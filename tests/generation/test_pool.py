@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 import time
@@ -106,13 +107,103 @@ async def test_the_next_sample_goes_where_it_should_be_done_first() -> None:
 
 
 async def test_a_server_that_is_up_again_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    member = Member("a", Idle())
-    generator = PoolGenerator([member], None)
-    member.lose(LostError("gone"))
-    with pytest.raises(GenerationError, match="gone"):
-        await text(generator, ASKED)
-    monkeypatch.setattr(pool, "RECHECK_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "RECHECK_SECONDS", 0.2)
+    up, down = Member("a", Idle()), Member("b", Idle())
+    generator = PoolGenerator([up, down], None)
+    down.lose(LostError("gone"))
     assert await text(generator, ASKED) == ASKED.prefill
+    assert down.problem, "nobody has asked it yet"
+    await anyio.sleep(0.2)
+    assert await text(generator, ASKED) == ASKED.prefill
+    assert not down.problem
+
+
+class Away(Idle):
+    """A server that is away, or busy, for so many calls of each kind, and then serves."""
+
+    def __init__(self, *, probes: int = 0, samples: int = 0, retry_after: float = 0.0) -> None:
+        self.probes, self.samples = probes, samples
+        self.error = LostError("it is away")
+        self.error.retry_after = retry_after
+        self.asked: list[float] = []
+
+    async def prepare(self) -> GeneratorInfo:
+        self.asked.append(time.monotonic())
+        self.probes -= 1
+        if self.probes >= 0:
+            raise self.error
+        return await super().prepare()
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        self.samples -= 1
+        if self.samples >= 0:
+            raise self.error
+        async for piece in super().sample(request):
+            yield piece
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "FIRST_RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(pool, "_LOOK_AGAIN", 0.01)
+
+
+async def test_where_nothing_else_is_left_a_server_is_waited_for_with_growing_patience(impatient: None) -> None:
+    away = Away(probes=3, samples=1)
+    generator = PoolGenerator([Member("a", away)], None)
+    begun = time.monotonic()
+    assert await text(generator, ASKED) == ASKED.prefill
+    waits = [after - before for before, after in itertools.pairwise([begun, *away.asked])]
+    assert len(waits) == 4
+    for wait, least in zip(waits, (0.05, 0.1, 0.2, 0.4), strict=True):
+        assert wait >= least - 0.01
+
+
+async def test_a_server_is_not_asked_before_the_time_that_it_named(impatient: None) -> None:
+    away = Away(samples=1, retry_after=0.4)
+    begun = time.monotonic()
+    assert await text(PoolGenerator([Member("a", away)], None), ASKED) == ASKED.prefill
+    assert [at - begun >= 0.4 for at in away.asked] == [True]
+
+
+async def test_an_outage_is_waited_for_only_so_long(impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "OUTAGE_SECONDS", 0.3)
+    for away in (Away(probes=10**9, samples=1), Away(samples=10**9)):  # the other one answers, and serves nothing
+        begun = time.monotonic()
+        with pytest.raises(LostError, match="it is away"):
+            await text(PoolGenerator([Member("a", away)], None), ASKED)
+        assert 0.3 <= time.monotonic() - begun < 3
+
+
+async def test_what_refuses_is_not_waited_for() -> None:
+    member = Member("a", Idle())
+    member.lose(GenerationError("no such model"))
+    with anyio.fail_after(0.5), pytest.raises(GenerationError, match="no such model"):
+        await text(PoolGenerator([member], None), ASKED)
+
+
+async def test_a_single_endpoint_that_is_busy_or_restarts_costs_no_sample(server: ChatServer, impatient: None) -> None:
+    server.refusals = [(429, {"error": "slow down"}), (503, {"error": "starting"})]
+    server.headers = {"Retry-After": "1"}
+    generator = make_generator(Settings(endpoint=server.url))
+    begun, notes, said = time.monotonic(), [], ""
+    async with aclosing(generator):
+        info = await generator.prepare()
+        async with aclosing(generator.sample(evolve(ASKED, prefill=""))) as pieces:
+            async for piece in pieces:
+                said += piece.text
+                notes += [piece.note] if piece.note else []
+    assert said == "hi"
+    assert time.monotonic() - begun >= 2
+    assert server.url == f"http://{info.where}/v1"
+    assert notes == [f"{info.where} was lost"], "by the second refusal; who is busy is not lost"
+
+
+async def test_a_single_endpoint_that_is_not_there_is_told_at_once_and_has_no_last_resort() -> None:
+    generator = make_generator(Settings(endpoint=NOWHERE))
+    async with aclosing(generator):
+        with anyio.fail_after(5), pytest.raises(LostError, match=r"^127\.0\.0\.1:9 cannot be reached"):
+            await generator.prepare()
 
 
 @pytest.mark.parametrize("endpoint", ["gpu-box", "unix:relative/path", "ftp://a/v1"])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from engine.host import batcher as batching
 from engine.host.backend import Backend, BackendError, Batch, Sampling
 from engine.host.batcher import Batcher
+from engine.host.governor import ThreadGovernor
 from engine.host.samples import Chunk, Sample
+from engine.machine import cpus
 
 GREEDY = Sampling(temperature=0, top_p=1, min_p=0, seed=0)
 
@@ -113,3 +117,25 @@ def test_a_failed_recovery_ends_the_host_in_words(start) -> None:
     assert heard.get(timeout=5).error == "no step"
     batcher._thread.join(5)
     assert batcher.stats().state == "failed" and "the device is gone" in batcher.error
+
+
+@pytest.mark.parametrize("quota", ["100000 100000", "max 100000"])
+def test_what_neighbours_of_a_container_use_is_held_against_all_cores(
+    start, quota: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are counted on every core of the mask: with the quota in its place, they would seem to use ours."""
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(cpus, "groups", lambda _controller: [(2, tmp_path)])
+    monkeypatch.setattr(cpus.os, "sched_getaffinity", lambda _process: range(1000, 1008), raising=False)
+    given = []
+
+    def governor(most: int, cores: int, *, steady: bool) -> ThreadGovernor:
+        given.append(ThreadGovernor(most, cores, steady=steady))
+        return given[-1]
+
+    monkeypatch.setattr(batching, "ThreadGovernor", governor)
+    batcher, heard = start(Faulty), queue.Queue()
+    batcher.submit(sample(heard))
+    batcher.start()
+    heard.get(timeout=5)
+    assert [each._cores for each in given] == [8]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from host_process import HostProcess
 
+from engine.generation.launch import ENDING
 from engine.host.loading import EXIT_CODES, MEMORY_SHORT, MODEL_UNFIT
 
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -32,6 +33,7 @@ def test_of_two_starters_one_serves_and_the_other_ends_quietly(small_model: Path
 def test_a_host_without_work_ends_and_takes_its_socket_along(small_model: Path, start_host: StartHost) -> None:
     host = start_host(small_model, "--idle-minutes", "0.01")
     assert host.process.wait(60) == 0
+    assert ENDING in host.log.read_text(), "what tells its clients that it was not lost"
     assert not host.socket.exists()
 
 

@@ -20,5 +20,5 @@ def test_tests_take_a_quarter_of_the_cores_and_never_none(there_are: int, at_onc
 def test_a_containers_limit_counts(limit: str, usable: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cpu.max").write_text(limit)
     monkeypatch.setattr(cores, "groups", lambda _controller: [(2, tmp_path)])
-    monkeypatch.setattr(cores, "_physical_cores", lambda: 4)
+    monkeypatch.setattr(cores, "physical_cores", lambda: 4)
     assert cores.usable_cores() == usable
