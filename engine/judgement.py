@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
-from attrs import frozen
+from attrs import evolve, frozen
 
 from engine.config import Settings
-from engine.errors import NoTestsError, TargetNotFoundError
+from engine.errors import BlockedJudgeError, NoTestsError, TargetNotFoundError
 from engine.languages import language_for
 from engine.languages.base import Language, Solution, Target
 from engine.request import ImplementRequest
@@ -75,11 +75,10 @@ class Trial:
     @classmethod
     def of(
         cls, verifier: Verifier, language: Language, target: Target, request: ImplementRequest, snapshot: Snapshot,
-        time_limit: float,
+        baseline: Baseline,
     ) -> Trial:  # fmt: skip
         """A trial for candidates that were made for `snapshot`."""
-        stubs = other_stubs(language, target, snapshot.text)
-        return cls(verifier, language, target, request, snapshot, stubs, time_limit)
+        return cls(verifier, language, target, request, snapshot, baseline.stubs, baseline.time_limit)
 
     def keep_warm(self, baseline: Baseline) -> None:
         """Have the runs to come share what their tests import, if it can be had; see `Verifier.keep_warm`."""
@@ -171,7 +170,7 @@ async def judge_text(
         if isinstance(admitted, Refused):
             return Judgement(False, admitted.reason, (), verifier.level, "gate", warnings=warnings)
         text, flags = admitted.text, admitted.flags
-        trial = Trial.of(verifier, language, target, request, snapshot, baseline.time_limit)
+        trial = Trial.of(verifier, language, target, request, snapshot, baseline)
         judge, verdict = await trial.run(baseline.judge, text, tuple(solution.bodies.values()))
         if not verdict.passed:
             how = own_command.LABEL if judge.framework == own_command.FRAMEWORK else "tests"
@@ -197,10 +196,13 @@ def _warnings(baseline: Baseline) -> tuple[str, ...]:
     return (*baseline.warnings, *some_of(f"left out: {test} ({reason})" for test, reason in left_out.items()))
 
 
-def other_stubs(language: Language, target: Target, text: str) -> tuple[str, ...]:
-    """Names of the stubs in the target's file that are not the target's own."""
+def other_stubs(language: Language, target: Target, text: str) -> dict[str, bool]:
+    """The stubs in the target's file that are not the target's own, by name, and whether each of them may be meant to
+    do nothing: an empty `__init__` or `__exit__` often is.
+    """
     wanted = {function.qualname for function in target.functions}
-    return tuple(f.qualname for f in language.functions(text) if f.is_stub and f.qualname not in wanted)
+    others = [f for f in language.functions(text) if f.is_stub and f.qualname not in wanted]
+    return {f.qualname: f.name.startswith("__") and "raise" not in text[f.body_start : f.end] for f in others}
 
 
 def probe(language: Language, text: str, names: Sequence[str]) -> str:
@@ -221,15 +223,33 @@ async def find_baseline(
     Raises:
         JudgeError: there is none that could decide anything.
     """
+    others = other_stubs(language, target, snapshot.text)
+    try:
+        return await _baseline_beside(tuple(others), verifier, language, target, request, snapshot, may_pass=may_pass,
+                                      may_define=may_define)  # fmt: skip
+    except BlockedJudgeError:
+        unwritten = tuple(name for name, may_be_meant in others.items() if not may_be_meant)
+        if len(unwritten) == len(others):
+            raise
+        baseline = await _baseline_beside(unwritten, verifier, language, target, request, snapshot, may_pass=may_pass,
+                                          may_define=may_define)  # fmt: skip
+        meant = ", ".join(sorted(others.keys() - set(unwritten)))
+        return evolve(baseline, warnings=(*baseline.warnings, f"taken to be empty on purpose: {meant}"))
+
+
+async def _baseline_beside(
+    stubs: tuple[str, ...], verifier: Verifier, language: Language, target: Target, request: ImplementRequest,
+    snapshot: Snapshot, *, may_pass: bool, may_define: bool,
+) -> Baseline:  # fmt: skip
+    """The baseline where the functions `stubs` are not written yet either: no test that needs them can decide."""
     wanted = sorted(function.qualname for function in target.functions)
-    stubs = other_stubs(language, target, snapshot.text)
     place = (request.root, snapshot.buffers, target.path, target.names)
     further = nominations(*place)
     nominated = await anyio.to_thread.run_sync(lambda: next(further, None) or nomination(*place))
     first_error: NoTestsError | None = None
     while True:
         try:
-            return await verifier.baseline(
+            baseline = await verifier.baseline(
                 target_path=target.path,
                 targets=wanted,
                 stubs=stubs,
@@ -240,6 +260,7 @@ async def find_baseline(
                 may_pass=may_pass,
                 may_define=may_define,
             )
+            return evolve(baseline, stubs=stubs)
         except NoTestsError as error:  # perhaps the tests that reach it do so in a less direct way
             first_error = first_error or error
             following = await anyio.to_thread.run_sync(lambda: next(further, None))

@@ -138,6 +138,7 @@ class Baseline:
         time_limit: seconds that one run of the judge may take from now on.
         warnings: what the user should know of these tests besides what was left out: slow ones are named.
         modules: names of the installed modules that the tests loaded.
+        stubs: names of the functions in the target's file that count as stubs besides the target.
     """
 
     judge: Judge
@@ -145,3 +146,4 @@ class Baseline:
     time_limit: float
     warnings: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    stubs: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from engine.errors import BrokenJudgeError, NoTestsError, VacuousJudgeError
+from engine.errors import BlockedJudgeError, BrokenJudgeError, NoTestsError, VacuousJudgeError
 from engine.redaction import redacted
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.cell import Ended
@@ -65,9 +65,14 @@ def find_judge(told: Told, ended: Ended, asked: Asked) -> Judge:
     blocked: dict[str, str] = {}
     excluded: dict[str, str] = {}
     times = Counter(result.id for result in told.tests)
+    known = {test: part.file for part in reversed(told.loaded) for test in part.tests}
+    calling = {part.file for part in told.loaded if not part.message and wanted.intersection(part.reached)}
     for result in told.tests:
         fails = not result.passed and result.outcome not in NOT_COUNTED
-        if not wanted.intersection(result.reached) and not (asked.may_define and not wanted and fails):
+        # What a file got from the target as it was loaded may be why its tests fail.
+        file = known.get(result.id) or result.id.partition("::")[0]
+        by_loading = fails and (file in calling or (asked.may_define and not wanted))
+        if not wanted.intersection(result.reached) and not by_loading:
             continue
         if times[result.id] > 1:
             excluded[result.id] = f"reported {times[result.id]} times in one run"
@@ -86,7 +91,6 @@ def find_judge(told: Told, ended: Ended, asked: Asked) -> Judge:
             excluded[part.file] = part.message
     if not tests:
         _no_judge(told, ended, asked, blocked)
-    known = {test: part.file for part in reversed(told.loaded) for test in part.tests}
     own = {known.get(test) or test.partition("::")[0] for test in tests}
     return Judge(
         framework=asked.framework,
@@ -115,7 +119,7 @@ def _no_judge(told: Told, ended: Ended, asked: Asked, blocked: Mapping[str, str]
         )
     if blocked:
         needed = sorted(set(blocked.values()))
-        raise NoTestsError(
+        raise BlockedJudgeError(
             f"Every test that reaches {label} also needs {', '.join(needed)}, "
             f"which {'is' if len(needed) == 1 else 'are'} not implemented yet.",
             remedy="Implement that first, or all stubs of the class or file together.",

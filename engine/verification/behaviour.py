@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from engine.errors import SandboxError
 from engine.languages.base import Language, Target
@@ -22,6 +22,7 @@ from engine.machine.cpus import usable_cores
 from engine.tasks import all_of
 from engine.verification.base import Judge
 from engine.verification.inputs import near
+from engine.verification.split import CAN_SPLIT
 from engine.verification.values import equal_form
 from engine.verification.verifier import Verifier
 
@@ -47,6 +48,7 @@ class Behaviours:
         inputs: requests (see `agent/peer.py`); answers: by candidate, one for each input,
             None where it hung or died; without those that did not get through the judge's own.
         recorded: so many of the inputs are the judge's own.
+        cpu_seconds: of finding it out.
     """
 
     skipped: str = ""
@@ -54,6 +56,7 @@ class Behaviours:
     inputs: tuple[dict[str, Any], ...] = ()
     answers: Mapping[int, tuple[dict[str, Any] | None, ...]] = field(factory=dict)
     recorded: int = 0
+    cpu_seconds: float = 0.0
 
     def outcomes(self) -> dict[int, tuple[str, ...]]:
         """The answers in a form that can be compared; equal for equal behaviour."""
@@ -86,7 +89,8 @@ async def compare(
     """
     caller = language.caller(before, target)
     callees = {number: language.callee(text, target) for number, text in texts.items()}
-    if caller is None or None in callees.values() or judge.framework == "command" or judge.doctests:
+    recordable = CAN_SPLIT and judge.framework != "command" and not judge.doctests
+    if caller is None or None in callees.values() or not recordable:
         return Behaviours("its calls cannot be recorded")
     path = target.path
     sources = {number: {**others, path: text} for number, text in callees.items() if text is not None}
@@ -96,7 +100,7 @@ async def compare(
             judge, {**others, path: caller}, sources[first], target=path, record=True, time_limit=time_limit
         )
         if not split.verdict.passed or split.loading is None or not split.applies:
-            return Behaviours("its calls cannot be recorded")
+            return Behaviours("its calls cannot be recorded", cpu_seconds=split.verdict.cpu_seconds)
         own = list(split.recorded[:RECORDED])
         inputs = [*own, *near(own, MUTATED)]
         ask = partial(verifier.ask, judge, target=path, loading=split.loading, seconds=_SECONDS)
@@ -107,7 +111,8 @@ async def compare(
             ],
             most=max(1, usable_cores()),
         )
-        *each, again = told
+        cpu_seconds = split.verdict.cpu_seconds + sum(seconds for _, seconds in told)
+        *each, again = (answers for answers, _ in told)
     except SandboxError as error:
         return Behaviours(f"it cannot be asked: {error.what}")
     backwards = [*again, *[None] * (len(inputs) - len(again))][::-1]
@@ -115,8 +120,10 @@ async def compare(
         n: told for n, told in zip(sources, each, strict=True) if len(told) >= len(own) and None not in told[: len(own)]
     }
     if first not in answers or len(answers) < 2:
-        return Behaviours("it cannot be asked: it takes too long, or does not load without the tests")
-    return _kept(str(split.loading["args"][0]), inputs, answers, answers[first], backwards, len(own))
+        found = Behaviours("it cannot be asked: it takes too long, or does not load without the tests")
+    else:
+        found = _kept(str(split.loading["args"][0]), inputs, answers, answers[first], backwards, len(own))
+    return evolve(found, cpu_seconds=cpu_seconds)
 
 
 def _kept(

@@ -31,6 +31,8 @@ from engine.verification.judging import Told
 from engine.verification.sight import needed_by
 from engine.verification.warming import Warming
 
+_LEAVE = 1.0  # seconds that an implementation has to end in when nothing more is asked
+
 AGENT = Path(__file__).with_name("agent")
 
 
@@ -125,6 +127,8 @@ class Running:
             "file": str(target.relative_to(self.root)),
             "twice": twice,
             "record": record,
+            "hidden": [str(path.relative_to(self.root)) for path in hidden if path.is_relative_to(self.root)],
+            "moved": self.cell.level != "full",
         }
         serving = anyio.CancelScope()
 
@@ -153,16 +157,18 @@ class Running:
     async def ask(
         self, judge: Judge, callee: Mapping[Path, str], seconds: float, loading: Message, inputs: Sequence[Message],
         hidden: tuple[Path, ...],
-    ) -> list[Message | None]:  # fmt: skip
+    ) -> tuple[list[Message | None], float]:  # fmt: skip
         """Ask an implementation in a cell of its own; see `Verifier.ask`."""
         texts = {path: text for path, text in callee.items() if not any(path.is_relative_to(each) for each in hidden)}
         own_end, code_end = socket.socketpair()
         worker = self._worker(judge, texts, seconds + PATIENCE, code_end.fileno(), hidden)
         serving = anyio.CancelScope()
+        took = 0.0
 
         async def serve() -> None:
+            nonlocal took
             with serving:
-                await self.cell.run(worker, lambda line: None)
+                took = (await self.cell.run(worker, lambda line: None)).cpu_seconds
                 code_end.shutdown(socket.SHUT_RDWR)  # or we would wait for it
 
         async def converse() -> list[Message | None]:
@@ -170,11 +176,11 @@ class Running:
                 asking = partial(answers_of, own_end.detach(), loading, inputs, seconds)
                 return await anyio.to_thread.run_sync(asking, abandon_on_cancel=True)
             finally:
-                serving.cancel()
+                serving.deadline = anyio.current_time() + _LEAVE  # it ends when nobody is there any more, or hangs
 
         with code_end:
             found, _ = await both(converse, serve)
-        return found
+        return found, took
 
     async def own_command(
         self, judge: Judge, texts: Mapping[Path, str], seconds: float, mark: str = ""

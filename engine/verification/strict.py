@@ -23,7 +23,7 @@ from attrs import evolve, field, frozen
 from engine.languages.base import Language, Target, Twin
 from engine.tasks import both
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
-from engine.verification.split import Split
+from engine.verification.split import CAN_SPLIT, Split
 from engine.verification.verifier import Verifier
 
 FRESH_RUNS = 2
@@ -114,6 +114,11 @@ class Case:
         split, fresh_runs = await both(self._split, self._fresh_twice)
         fresh = fresh_runs[-1]
         runs = [*fresh_runs, *([split.verdict] if split else [])]
+        shown: tuple[str, ...] = ()
+        if not fresh.reason and split is not None and split.handed and split.applies and not split.verdict.passed:
+            shown = split.handed
+            split = await self._split(shown=shown)
+            runs += [split.verdict] if split else []
         decided_by: DecidedBy = "trusting your command" if self.judge.framework == "command" else "tests"
         undecided: tuple[str, ...] = ()
         reason = (
@@ -123,11 +128,11 @@ class Case:
         if not reason and split is not None and split.verdict.passed and split.applies:
             decided_by = "split"
             if unsteady and split.with_arguments:
-                twice = await self._split(twice=True)
+                twice = await self._split(twice=True, shown=shown)
                 runs += [twice.verdict] if twice else []
                 if twice is not None and twice.applies and not twice.verdict.passed:
                     reason = "it answers by how often it was called, not by what it was asked"
-        elif not reason and split is not None and split.applies and not await self._excused(split.verdict):
+        elif not reason and split is not None and split.applies and not await self._excused(split):
             decided_by = "split"
             reason = f"it passes only in the tests' own process, not called from there: {split.verdict.reason}"
         elif not reason:
@@ -169,10 +174,12 @@ class Case:
             runs.append(await self._fresh())
         return runs
 
-    async def _split(self, *, twice: bool = False) -> Split | None:
+    async def _split(self, *, twice: bool = False, shown: Sequence[str] = ()) -> Split | None:
         caller = self.language.caller(self.before, self.target)
         callee = self.language.callee(self.after, self.target)
         if caller is None or callee is None or self.judge.framework == "command" or self.judge.doctests:
+            return None
+        if not CAN_SPLIT:
             return None
         path = self.target.path
         return await self.verifier.split(
@@ -182,19 +189,24 @@ class Case:
             target=path,
             nominated=self.nominated,
             twice=twice,
+            shown=shown,
             time_limit=SPLIT_FACTOR * self.time_limit,
         )
 
-    async def _excused(self, verdict: Verdict) -> bool:
-        return await to_thread.run_sync(self._shares_more_than_data, verdict)
+    async def _excused(self, split: Split) -> bool:
+        """Whether an honest implementation may fail that split run."""
+        failed = split.telling
+        if not failed and not all(result.passed for result in split.verdict.results):
+            return True
+        return await to_thread.run_sync(self._shares_more_than_data, failed)
 
-    def _shares_more_than_data(self, verdict: Verdict) -> bool:
-        """Whether an honest implementation may fail that split run: each of the tests that failed reaches into its
+    def _shares_more_than_data(self, tests_failed: Sequence[str]) -> bool:
+        """Whether it may fail for more than what its calls say: each of the tests that failed reaches into its
         process, or other parts of its module were changed along with the target.
         """
         if not self.language.rest_is_kept(self.before, self.after, self.target):
             return True
-        failed = {_name(result.id) for result in verdict.results if not result.passed} or {"*"}
+        failed = {_name(test) for test in tests_failed} or {"*"}
         variables = "|".join(map(re.escape, self.language.variables(self.before))) or r"(?!)"
         names = "|".join(re.escape(name.partition(".")[0]) for name in self.target.names) or r"(?!)"
         state = re.compile(rf"\b(?:{variables})\b|\b(?:{names})\.\w")  # of the module, or kept by what it defines

@@ -295,7 +295,8 @@ class Verifier:
 
     async def split(
         self, judge: Judge, caller: Mapping[Path, str], callee: Mapping[Path, str], *, target: Path,
-        nominated: Sequence[Path] = (), twice: bool = False, record: bool = False, time_limit: float,
+        nominated: Sequence[Path] = (), twice: bool = False, record: bool = False, shown: Sequence[str] = (),
+        time_limit: float,
     ) -> Split:  # fmt: skip
         """Run the judge in one cell and the implementation in another; see `split`.
 
@@ -305,6 +306,7 @@ class Verifier:
             nominated: test files besides the judge's that the implementation must not see.
             twice: each call is made twice, and the second answer counts.
             record: tell what the target was asked (`Split.recorded`), in place of asking it more.
+            shown: files that the implementation may see though they lie among the tests; see `Split.handed`.
 
         Raises:
             SandboxError: a cell could not be set up.
@@ -314,15 +316,16 @@ class Verifier:
         tests = [running.place(file) for file in (*judge.files, *nominated)]
         told, ended = await running.apart(
             judge, running.placed(caller), running.placed(callee), time_limit, target=target,
-            hidden=hidden_from_candidate(running.root, tests, target), twice=twice, record=record,
+            hidden=hidden_from_candidate(running.root, tests, target, shown), twice=twice, record=record,
         )  # fmt: skip
         return Split.of(verdict(judge, told, ended, decided_by=self._decided_by(judge.framework)), told.split)
 
     async def ask(
         self, judge: Judge, callee: Mapping[Path, str], *, target: Path, loading: Message, inputs: Sequence[Message],
         seconds: float,
-    ) -> list[Message | None]:  # fmt: skip
-        """The answers of an implementation, in a cell of its own, to the first of `inputs`; see `answers_of`.
+    ) -> tuple[list[Message | None], float]:  # fmt: skip
+        """The answers of an implementation, in a cell of its own, to the first of `inputs` (see `answers_of`), and the
+        CPU seconds that it took, as far as it ended by itself.
 
         Args:
             callee: texts in which the target is marked for calls from outside; see `split`.

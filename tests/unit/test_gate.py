@@ -6,6 +6,7 @@ import pytest
 
 from engine.languages.base import Solution
 from engine.languages.python import Python
+from engine.languages.python.conduct import findings
 from engine.verification.gate import Admitted, Gate, Refused
 
 PYTHON = Python()
@@ -117,6 +118,22 @@ def test_very_deep_expressions_are_no_obstacle():
     assert admitted("def f(x):\n    pass\n", "f", body)
     deep = f"[{' + '.join(['1'] * 600)}]"
     assert PYTHON.copied_answers(TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [f"X = {deep}\n"]) == 0
+
+
+def test_what_cannot_be_looked_through_is_not_admitted():
+    deep = f"_ = {'-' * 600}1"
+    assert admitted("def f(x):\n    pass\n", "f", f"{deep}\nreturn x")
+    assert not admitted("def f(x):\n    pass\n", "f", f"{deep}\nimport pytest\nreturn x")
+    (unread,) = findings(f"def f(x):\n    _ = {'-' * 9000}1\n    import pytest\n")
+    assert unread.refused
+
+
+@pytest.mark.parametrize("broken", ["def g(:\n    return 1\n", "class Later[T, **P]:\n    type X = T\n"])
+def test_a_module_that_this_python_cannot_read_is_looked_through_function_by_function(broken):
+    text = f"import os as o\n\n\n{broken}\n\ndef f(x):\n    pass\n"
+    assert admitted(text, "f", "return x")
+    assert not admitted(text, "f", "import pytest\nreturn x")
+    assert not admitted(text, "f", "o._exit(0)")
 
 
 def test_a_byte_order_mark_hides_no_problem():

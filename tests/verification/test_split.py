@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from textwrap import dedent
 
 import pytest
 
 from engine.languages import language_for
 from engine.languages.base import Solution
-from engine.verification.agent import plain
+from engine.verification.agent import peer, plain, remote
 from engine.verification.base import Judge
-from engine.verification.split import Split
+from engine.verification.split import Split, hidden_from_candidate
 
 pytestmark = pytest.mark.anyio
 
@@ -257,6 +258,70 @@ CASES = {
             assert e.value.pos == 1
         """,
     ),
+    "exit": (
+        "f",
+        """
+            import argparse
+            argparse.ArgumentParser().parse_args(['--bad'])
+        """,
+        """
+            with pytest.raises(SystemExit) as e: f()
+            assert e.value.code == 2 and str(e.value) == '2'
+        """,
+    ),
+    "file that is not there": (
+        "f",
+        """
+            open(args[0])
+        """,
+        """
+            import errno
+            with pytest.raises(OSError, match='nowhere') as e: f('nowhere')
+            assert type(e.value) is FileNotFoundError and e.value.errno == errno.ENOENT
+            assert e.value.filename == 'nowhere' and 'No such' in e.value.strerror
+        """,
+    ),
+    "OSError of its own": (
+        "f",
+        """
+            class Broken(OSError): pass
+            raise Broken(2, 'gone', 'x.txt')
+        """,
+        """
+            with pytest.raises(OSError) as e: f()
+            assert (e.value.errno, e.value.filename, str(e.value)) == (2, 'x.txt', "[Errno 2] gone: 'x.txt'")
+        """,
+    ),
+    "syntax error": (
+        "f",
+        """
+            compile(args[0], 'its.py', 'exec')
+        """,
+        """
+            with pytest.raises(SyntaxError, match=r'\\(its.py, line 2\\)') as e: f('x = 1\\n1 +')
+            assert (e.value.lineno, e.value.filename, e.value.text.strip()) == (2, 'its.py', '1 +')
+        """,
+    ),
+    "text that cannot be decoded": (
+        "f",
+        """
+            return args[0].decode('ascii')
+        """,
+        """
+            with pytest.raises(UnicodeDecodeError, match="byte 0xff in position 1") as e: f(b'a\\xff')
+            assert (e.value.start, e.value.end, e.value.object) == (1, 2, b'a\\xff')
+        """,
+    ),
+    "import that fails": (
+        "f",
+        """
+            import no_such_module
+        """,
+        """
+            with pytest.raises(ImportError) as e: f()
+            assert e.value.name == 'no_such_module' and type(e.value) is ModuleNotFoundError
+        """,
+    ),
     "warning": (
         "f",
         """
@@ -371,6 +436,76 @@ async def test_what_tests_do_with_a_target_they_can_do_from_another_process(spli
     found = await split(body, test, name=name)
     assert found.verdict.passed, (found.verdict.reason, found.verdict.results[0].detail, found.not_plain)
     assert found.applies
+
+
+LOST = {
+    "the text of a class of its own": (
+        "class Inner(ValueError):\n    def __str__(self): return 'told'\nraise Inner('x')",
+        "with pytest.raises(ValueError, match='told'): f()",
+    ),
+    "a cause": (
+        "try: {}['k']\nexcept KeyError as error: raise ValueError('v') from error",
+        "with pytest.raises(ValueError) as e: f()\nassert isinstance(e.value.__cause__, KeyError)",
+    ),
+    "a function": ("def g(): args[0]['n'] = 1\nreturn g", "s = {}\nf(s)()\nassert s == {'n': 1}"),
+    "an iterator that is sent something": ("got = yield 1\nyield got", "g = f()\nnext(g)\nassert g.send(2) == 2"),
+    "a path": ("return args[0].exists()", "import pathlib\nassert f(pathlib.Path(__file__))"),
+}
+
+
+@pytest.mark.parametrize(("body", "test"), LOST.values(), ids=LOST)
+async def test_what_is_less_on_one_side_than_on_the_other_is_noted(split, body, test):
+    found = await split(body, test)
+    assert not found.verdict.passed and found.applies
+    assert list(found.losses) == ["test_lib.py::test_it"] and found.telling == []
+
+
+async def test_what_crosses_as_it_is_is_no_loss(split):
+    test = "assert f({'a': [1, '/tmp', '.', 'lib']}) == 1\nwith pytest.raises(Refused): f(2)"
+    found = await split("if args[0] == 2: raise Refused('no', 7)\nreturn 1", test)
+    assert found.verdict.passed and not found.losses and not found.handed
+
+
+async def test_a_path_into_the_tests_own_copy_leads_nowhere_in_another(split, levels):
+    if "partial" not in levels:
+        pytest.skip("the level partial does not work on this machine")
+    test = "import pathlib\nassert f(pathlib.Path(__file__).with_name('lib.py')) > 100"
+    found = await split("return len(args[0].read_text())", test, level="partial")
+    assert not found.verdict.passed and found.applies and found.telling == []
+
+
+async def test_a_path_that_the_candidate_has_named_is_not_shown_to_it(tmp_path):
+    for name in ("tests/data.txt", "tests/answers.txt", "tests/test_a.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    request = {"root": str(tmp_path), "files": [], "split": {"descriptor": 0, "file": "lib.py", "hidden": ["tests"]}}
+    ours, theirs = socket.socketpair()
+    request["split"]["descriptor"] = ours.detach()
+    found = remote.Remote(plain, peer, request)
+    theirs.close()
+    found._keep_texts({"value": {"tuple": ["read", "tests/answers.txt"]}})
+    for name in ("data.txt", "answers.txt", "test_a.py"):
+        path = {"path": ["PosixPath", str(tmp_path / "tests" / name)]}
+        found._look_for_paths({"target": "f", "args": [path], "kwargs": [], "objects": {}})
+    assert list(found.handed) == ["tests/data.txt"]
+    assert len(found.losses[""]) == 3
+    found.peer.pipe.close()
+
+
+def test_what_lies_beside_a_file_that_is_shown_stays_hidden(tmp_path):
+    names = ("tests/data/a.csv", "tests/data/a.json", "tests/test_a.py", "tests/__pycache__/test_a.pyc", "lib.py")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    tests, target = [tmp_path / "tests/test_a.py"], tmp_path / "lib.py"
+
+    def hidden(*shown: str) -> set[str]:
+        return {str(each.relative_to(tmp_path)) for each in hidden_from_candidate(tmp_path, tests, target, shown)}
+
+    assert "tests" in hidden()
+    assert hidden("tests/data/a.csv") == {"tests/data/a.json", "tests/test_a.py", "tests/__pycache__/test_a.pyc"}
+    (tmp_path / "tests/link").symlink_to(target)
+    assert "tests" in hidden("tests/data/a.csv"), "what a link leads to would be hidden"
 
 
 async def test_what_the_candidate_prints_the_tests_can_look_at(split):

@@ -102,6 +102,9 @@ MISMADE = {
     "an exception with a broken state": encoded(
         raised={"classes": [["builtins", "ValueError"]], "args": [], "state": [1], "text": ""}
     ),
+    "an exception whose fields are none": encoded(
+        raised={"classes": [["builtins", "ValueError"]], "args": [], "state": [], "text": "", "fields": [1]}
+    ),
     "an exception that is no one's": encoded(
         raised={"classes": [["_pytest.outcomes", "Skipped"]], "args": ["s"], "state": [], "text": ""}
     ),
@@ -145,12 +148,21 @@ def test_attributes_of_a_raised_exception_are_its_own_alone(ends):
     assert type(caught.value) is KeyError and vars(caught.value) == {"note": 2}
 
 
+def test_fields_of_a_raised_exception_are_its_own_alone(ends):
+    fields = [["args", 1], ["__traceback__", 1], ["filename", "a"], ["code", 3]]
+    told = {"classes": [["builtins", "ValueError"]], "args": ["v"], "text": "", "state": [], "fields": fields}
+    with pytest.raises(ValueError, match="v") as caught:
+        answered(ends, encoded(raised=told))
+    assert caught.value.args == ("v",) and vars(caught.value) == {}
+
+
 # Whatever arrives: texts and numbers, and the words of the protocol where they may and may not stand.
 WORDS = strategies.sampled_from((
     "value", "raised", "stop", "objects", "heard", "not plain", "ref", "int", "float", "bytes", "tuple", "frozenset",
     "class", "enum", "named", "sentinel", "array", "scalar", "callable", "iterator", "yours", "list", "dict", "set",
     "object", "deque", "default", "counter", "ordered", "bytearray", "builtins", "Point", "date", "decimal", "path",
-    "zone", "classes", "args", "state", "text", "0", "1", "2", "ValueError", "__class__", "__dict__", __name__,
+    "zone", "classes", "args", "state", "text", "fields", "says", "0", "1", "2", "ValueError",
+    "__class__", "__dict__", __name__,
 ))  # fmt: skip
 LEAVES = strategies.one_of(
     strategies.none(), strategies.booleans(), strategies.integers(-2, 3), strategies.text(max_size=3), WORDS

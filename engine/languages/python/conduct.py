@@ -10,16 +10,23 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from engine.languages.base import Conduct
 from engine.languages.python import forbidden
 from engine.languages.python.finder import Finder
 from engine.languages.python.naming import Finding
 from engine.languages.python.scopes import Definition
-from engine.languages.python.syntax import tree_of
+from engine.languages.python.source import parse
+from engine.languages.python.splicing import dedented
+from engine.languages.python.syntax import deep, tree_of
+
+_IMPORT = re.compile(r"(?:import|from)\s+[\w.]+(?:\s|,|$)[^()\\]*$")
+"""An import that is whole on its line, at the top level."""
 
 
 def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
@@ -41,7 +48,10 @@ def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
 
 @lru_cache(maxsize=8)
 def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool = False) -> tuple[Finding, ...]:
-    """Everything that a rule has to say about a text, in its order; nothing for one that does not parse.
+    """Everything that a rule has to say about a text, in its order.
+
+    What cannot be looked through is a finding itself.  A text that this Python cannot read, since it is written for a
+    later one or is half-typed, is looked through function by function.
 
     Args:
         speaking: names of functions that are about tests, and may name their files.
@@ -49,11 +59,39 @@ def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool =
     """
     try:
         tree = tree_of(text)
-        finder = Finder(tree, speaking, may_exit)
-        finder.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
+        return tuple(chain.from_iterable(_part_findings(part, speaking, may_exit) for part in _parts(text)))
+    return _tree_findings(tree, speaking, may_exit)
+
+
+def _tree_findings(tree: ast.Module, speaking: frozenset[str], may_exit: bool) -> tuple[Finding, ...]:
+    finder = Finder(tree, speaking, may_exit)
+    try:
+        with deep():
+            finder.visit(tree)
+    except (RecursionError, MemoryError):
+        return (*finder.found, Finding("too deep", "is nested too deeply to be looked through", 1, refused=True))
     return tuple(finder.found)
+
+
+def _part_findings(part: str, speaking: frozenset[str], may_exit: bool) -> tuple[Finding, ...]:
+    try:
+        tree = tree_of(part)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        message = f"is written in a syntax that Greenfinch's own Python ({version}) cannot read"
+        return (Finding(f"unread {part}", message, 1, refused=True),)  # what the user wrote so is known by its text
+    return _tree_findings(tree, speaking, may_exit)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Each function by itself, with what the text imports, since that tells what its names mean."""
+    imports = "".join(f"{line}\n" for line in text.splitlines() if _IMPORT.match(line))
+    end = 0
+    for function in parse(text).functions:
+        if function.start >= end:
+            end = function.end
+            yield imports + dedented(text, function)
 
 
 def _replaced_constant(text: str, before: str, tests: str) -> str:

@@ -8,10 +8,14 @@ Gates and twins work in threads, so whatever makes a syntax tree in this process
 from __future__ import annotations
 
 import ast
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 one_at_a_time = threading.RLock()
+_DEEP = 6000
 
 
 def tree_of(text: str) -> ast.Module:
@@ -22,6 +26,18 @@ def tree_of(text: str) -> ast.Module:
     """
     with one_at_a_time:
         return ast.parse(text.removeprefix("\ufeff"))
+
+
+@contextmanager
+def deep() -> Iterator[None]:
+    """Visitors may go deeper meanwhile: two frames a level, and a sum of hundreds of terms has as many levels."""
+    with one_at_a_time:
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(usual, _DEEP))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(usual)
 
 
 def literal(text: str) -> Any:

@@ -18,6 +18,10 @@ LOOKING = frozenset({"sys._getframe", "sys._getframemodulename", "sys._current_f
                      "sys.settrace", "sys.setprofile", "gc.get_objects", "gc.get_referrers",
                      "gc.get_referents"})  # fmt: skip
 GUIDES = tuple(os.path.join(os.path.dirname(os.__file__), name) for name in ("inspect.py", "traceback.py"))
+TRACEBACK = GUIDES[1]
+# What shows an error that was caught: its own frames, which lie below the function that caught it.
+SHOWING = frozenset({"format_exc", "format_exception", "print_exc", "print_exception", "__init__", "from_exception"})
+SUMMING = frozenset({"extract", "_extract_from_extended_frame_gen"})  # keep texts of the frames they are given
 KEPT = ("/.git/", "/.hypothesis/", "/.pytest_cache/")
 
 
@@ -50,7 +54,9 @@ class Audit:
             if self._busy:
                 return
             self._busy = True
-            place = self._directly(sys._getframe(1))
+            frame = sys._getframe(1)
+            shows = "__" in event and args[1] in ("tb_frame", "f_code") and shows_error(frame)
+            place = 0 if shows else self._directly(frame)
             self._busy = False
             if place:
                 self._note(place, f"looks into frames or for objects ({args[1] if '__' in event else event})")
@@ -103,3 +109,15 @@ class Audit:
                 return 0
             frame = frame.f_back
         return 0
+
+
+def shows_error(frame: Optional[FrameType]) -> bool:
+    """Whether the standard library does it by itself, to show an error (`TracebackException.__init__` is for that).
+
+    What goes over the frames is called by what keeps texts alone: another function in its place would keep frames.
+    """
+    names = []
+    while frame is not None and frame.f_code.co_filename == TRACEBACK:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return bool(names) and names[-1] in SHOWING and not SUMMING.isdisjoint(names[:2])

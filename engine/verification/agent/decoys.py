@@ -33,6 +33,7 @@ def plant_items(pytest: Any, items: list[Any], names: list[str]) -> None:
         if modules:
             module = modules[(index * len(modules)) // len(names)]
             planted = pytest.Function.from_parent(module, name=name, callobj=check)
+            planted.fixturenames = []  # the project's automatic ones may want what only its own tests have
             items.insert(
                 1 + max(at for at, item in enumerate(items) if item.getparent(pytest.Module) is module), planted
             )

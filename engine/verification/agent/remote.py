@@ -1,17 +1,20 @@
 """The tests' side of a split run (standard library alone, CPython 3.9+).
 
 The user's module is loaded as it is, but for the target, whose body calls `__greenfinch_remote__`: that asks the
-candidate's process.  Plain data crosses (see `plain`); what cannot cross is noted, and the call fails.  At the end the
-target is asked again, for what it was asked already and for inputs that are a little different (see `examine`).
+candidate's process.  Plain data crosses (see `plain`); what cannot cross is noted, and the call fails.  What crosses,
+but is less there than it was here, is noted too: an honest implementation may fail for that.  At the end the target is
+asked again, for what it was asked already and for inputs that are a little different (see `examine`).
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 MOST_NOTES = 20
@@ -26,6 +29,13 @@ STANDARD = frozenset({
 })  # fmt: skip
 NOT_OURS = re.compile(r"(?:^|[\\/])(?:site-packages[\\/]|tests?[\\/]|testing[\\/]|test_|conftest\.py$)|_test\.py$")
 PRINTED = 1 << 20  # characters
+MOST_HANDED = 100
+MOST_LOSSES = 10  # of one test
+LONGEST_PATH = 1000
+MOST_TEXTS, MOST_LOOKED = 1000, 100_000  # that may be paths, of one request and of all
+MOST_HEARD = 4 << 20  # characters
+# Files that may hold tests, or what is left of them; the others may be data.
+NO_DATA = re.compile(r"(?:^|[\\/])(?:__pycache__|conftest|test_|\.)|\.(?:py|pyc|pyo|pyi|pyw|ipynb)$|_test\.")
 
 
 class Remote:
@@ -33,7 +43,12 @@ class Remote:
 
     Args:
         plain, peer: the modules of these names, however they were loaded.
-        request: of the agent; `split` holds the descriptor, the target's file, and whether each call is made twice.
+        request: of the agent; `split` holds the descriptor, the target's file, whether each call is made twice, what is
+            `hidden` from the candidate (relative to the root), and whether its workspace stands elsewhere (`moved`).
+
+    Attributes:
+        handed: files among the hidden ones whose paths the tests hand to the target, relative to the root.
+        test: what runs now. losses: by test, what crossed but was less on one side than on the other.
     """
 
     def __init__(self, plain: Any, peer: Any, request: dict[str, Any]) -> None:
@@ -46,9 +61,18 @@ class Remote:
         self.peer = peer.Peer(
             plain, "tests", split["descriptor"], {}, find_class=self._find_class, find_exception=self._find_exception,
             sentinel=self._sentinel, find_sentinel=self._find_sentinel, heard=self._hear,
+            sending=self._look_for_paths, received=self._keep_texts, lost=self._lose,
         )  # fmt: skip
         self.has_handles = peer.has_handles
         self._twice = bool(split.get("twice"))
+        self._hidden = [os.path.join(self._root, name) for name in split.get("hidden", ())]
+        self._moved = bool(split.get("moved"))
+        self._texts: list[str] = []
+        self._heard = 0
+        self._no_paths: set[str] = set()
+        self.handed: dict[str, None] = {}
+        self.test = ""
+        self.losses: dict[str, dict[str, None]] = {}
         self.calls = 0
         self.with_arguments = 0
         self.not_plain: dict[str, None] = {}
@@ -76,7 +100,11 @@ class Remote:
     def _load(self, module: str) -> None:
         self._module = sys.modules[module]
         own = (self._root, os.path.relpath(self._file, self._root), list(sys.path))
-        if not self.peer.request("call", "__load__", (module, *own)):
+        try:
+            is_same = self.peer.request("call", "__load__", (module, *own))
+        except (ImportError, OSError) as error:  # it needs what lies among the tests
+            raise self._plain.NotPlain(f"the module {module}, which does not load there: {error}") from None
+        if not is_same:
             raise self._plain.NotPlain(f"the module {module}, which is another file there")
         self._loading = self.peer.last[0]
 
@@ -96,11 +124,58 @@ class Remote:
 
     def told(self, load: Callable[[str], Any]) -> dict[str, Any]:
         """What the verifier is told at the end."""
+        losses = {test: list(what) for test, what in self.losses.items()}  # as they are before more is asked
         examined = self.recorded and not self.not_plain and not self._record_asked
         found = load("examine.py").examine(self) if examined else {}
         if self._record_asked:
             found = {"loading": self._loading, "recorded": [message for message, _ in self.recorded.values()]}
-        return {"calls": self.calls, "with_arguments": self.with_arguments, "not_plain": list(self.not_plain), **found}
+        return {"calls": self.calls, "with_arguments": self.with_arguments, "not_plain": list(self.not_plain),
+                "losses": losses, "handed": list(self.handed), **found}  # fmt: skip
+
+    def _lose(self, what: str) -> None:
+        own = self.losses.setdefault(self.test, {})
+        if len(own) < MOST_LOSSES:
+            own[what[:200]] = None
+
+    # -- paths: what the tests hand over may be hidden from the candidate, or stand elsewhere
+
+    def _keep_texts(self, message: dict[str, Any]) -> None:
+        """What the candidate has said: a path of its own choice is not handed to it by the tests."""
+        for text in texts_in(message):
+            self._heard += len(text)
+            if self._heard <= MOST_HEARD:
+                self._texts.append(text)
+
+    def _look_for_paths(self, message: dict[str, Any]) -> None:
+        try:
+            here = os.getcwd()
+        except OSError:
+            return
+        if message["target"] == "__load__":
+            return
+        texts = texts_in([message["args"], message["kwargs"], message["objects"]])
+        for text in itertools.islice(texts, MOST_TEXTS):
+            if len(self._no_paths) > MOST_LOOKED or text in self._no_paths:
+                continue
+            path = os.path.normpath(os.path.join(here, text)) if 0 < len(text) < LONGEST_PATH else ""
+            if "\0" not in text and is_inside(path, self._root) and os.path.lexists(path):
+                self._hand(path, os.path.isabs(text))
+            else:
+                self._no_paths.add(text)
+
+    def _hand(self, path: str, is_absolute: bool) -> None:
+        name = os.path.relpath(path, self._root)
+        if is_absolute and self._moved:
+            self._lose(f"the path {name}, which is another there")
+        elif any(is_inside(path, hidden) for hidden in self._hidden):
+            new = name not in self.handed and len(self.handed) < MOST_HANDED
+            base = os.path.basename(path)
+            is_own = self._heard <= MOST_HEARD and not any(base in text for text in self._texts)
+            if new and is_own and os.path.isfile(path) and not NO_DATA.search(name) and os.path.realpath(path) == path:
+                self.handed[name] = None
+            self._lose(f"the path {name}, which is hidden there")
+        elif is_absolute and any(is_inside(hidden, path) for hidden in self._hidden):
+            self._lose(f"the folder {name}, of which a part is hidden there")
 
     # -- what names mean here: the user's own modules, as they are loaded already, but not the tests'
 
@@ -149,6 +224,23 @@ class Remote:
             category = self._find_exception("builtins", name)
             if category is not None and issubclass(category, Warning):
                 warnings.warn(message, category, stacklevel=4)
+
+
+def texts_in(told: Any) -> Iterator[str]:
+    """The texts in a message, in its order."""
+    waiting = [told]
+    while waiting:
+        each = waiting.pop()
+        if type(each) is str:
+            yield each
+        elif type(each) is list:
+            waiting += reversed(each)
+        elif type(each) is dict:
+            waiting += reversed([part for pair in each.items() for part in pair])
+
+
+def is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + os.sep)
 
 
 def _attribute(found: Any, name: str) -> Optional[type]:

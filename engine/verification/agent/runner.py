@@ -155,6 +155,8 @@ class Reporter:
         """A test, or the loading of a file, begins: what is to be named if nothing more is heard."""
         if not self._copies:  # as the first test finds it: a test may write over the file
             self._look_for_copies()
+        if self.remote is not None:
+            self.remote.test = name
         self._channel.tell("start", id=name)
 
     def _look_for_copies(self) -> None:
