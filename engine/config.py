@@ -8,6 +8,7 @@ files: that is its user's business, not a checkout's.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -24,6 +25,11 @@ SANDBOX_LEVELS = ("full", "partial", "limits-only")  # from the strongest on
 STRATEGIES = ("greedy", "best-of-n", "plan+repair", "full")
 
 
+def _finite(_settings: object, attribute: Attribute[Any], value: Any) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f"'{attribute.name}' must be a finite number: {value}")
+
+
 def _setting(
     default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None, local: bool = False
 ) -> Any:
@@ -35,6 +41,8 @@ def _setting(
             from a workspace's own files.
     """
     checks: list[Any] = []
+    if isinstance(default, float):
+        checks.append(_finite)
     if choices:
         checks.append(validators.in_(choices))
     if least is not None:
@@ -170,11 +178,16 @@ class Settings:
         """
         settings = cls()
         file = user_file()
-        if file.is_file():
-            try:
+        try:
+            if file.is_file():
                 settings = settings.updated(tomllib.loads(file.read_text("utf-8")), source=str(file))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise ConfigError(f"{file} is not valid TOML: {error}.", remedy="Mend or remove the file.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} is not valid TOML: {error}.", remedy="Mend or remove the file.") from error
+        except OSError as error:
+            raise ConfigError(
+                f"{file} cannot be read: {error.strerror or error}.",
+                remedy="Check its permissions, or name another file by GREENFINCH_CONFIG.",
+            ) from error
         environment = os.environ if environment is None else environment
         for attribute in fields(cls):
             variable = f"GREENFINCH_{attribute.name.upper()}"

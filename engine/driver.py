@@ -180,7 +180,7 @@ class Run:
         """The judge found and told, and nothing searched yet."""
         baseline = await find_baseline(verifier, self._language, self._target, self._request, snapshot)
         self._baseline = baseline
-        trial = Trial.of(verifier, self._language, self._target, self._request, snapshot, baseline.time_limit)
+        trial = Trial.of(verifier, self._language, self._target, self._request, snapshot, baseline)
         searching = Searching(
             self._settings, self._policy, trial, baseline, Telling(self._emit, self._record),
             python=interpreter.label, started=self._started, seed=self._seed,
@@ -224,6 +224,7 @@ class Run:
             return winner
         self._emit(StageStarted("confirm", f"comparing what {len(passed)} candidates do that pass"))
         chosen = await choose_among(passed, searching.candidates, searching.trial, searching.judge)
+        searching.test_cpu += chosen.behaviours.cpu_seconds
         self._record("behaviour", groups=chosen.groups, skipped=chosen.behaviours.skipped,
                      inputs=len(chosen.behaviours.inputs))  # fmt: skip
         for candidate in chosen.order:

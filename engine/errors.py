@@ -48,6 +48,10 @@ class NoTestsError(JudgeError):
     """No test reaches the target."""
 
 
+class BlockedJudgeError(NoTestsError):
+    """Every test that reaches the target needs another stub, too."""
+
+
 class VacuousJudgeError(JudgeError):
     """Every test of the judge already passes on the text as it is."""
 

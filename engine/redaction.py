@@ -83,8 +83,11 @@ class Redactor:
 
 
 def redacted(printed: str) -> str:
-    """What tests have printed, without values of secret variables of this process and without tokens of known forms."""
+    """What tests have printed, without values of secret variables of this process and without tokens of known forms;
+    as a text that can be written and sent: half a surrogate pair, which no encoding has, is shown by its number.
+    """
     pattern, names = _own_environment()
+    printed = printed.encode("utf-8", "backslashreplace").decode()
     return without_forms(pattern.sub(lambda match: f"[{names[match[0]]}]", printed))
 
 

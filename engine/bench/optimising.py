@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.bench.results import Machine
-from engine.bench.variants import IMPORTANCE_TEXT, Variant, summary
+from engine.bench.variants import IMPORTANCE_TEXT, Row, energy_labels, summary
 from engine.errors import ConfigError
+from engine.wording import counted
 
 
-def page(machine: Machine, variants: Sequence[Variant], *, text: str, problems: str, command: str) -> str:
+def page(machine: Machine, variants: Sequence[Row], *, text: str, problems: str, command: str) -> str:
     """The report.
 
     Args:
@@ -21,7 +22,7 @@ def page(machine: Machine, variants: Sequence[Variant], *, text: str, problems: 
     return "\n".join(_lines(machine, variants, text, problems, command)) + "\n"
 
 
-def _lines(machine: Machine, variants: Sequence[Variant], text: str, problems: str, command: str) -> Iterator[str]:
+def _lines(machine: Machine, variants: Sequence[Row], text: str, problems: str, command: str) -> Iterator[str]:
     rows = list(summary(variants))
     first = rows[0]
     sizes = sorted(int(n) for n in first["tokens_per_second"])
@@ -50,13 +51,14 @@ def _lines(machine: Machine, variants: Sequence[Variant], text: str, problems: s
     scored = variants[0].scored_tokens
     rounds = "medians of rounds in which all variants take turns" if sizes else "not measured in this run"
     yield f"Tokens per second: {rounds}.  "
-    yield f"Perplexity: {text}, {scored:,} tokens."
+    yield f"Perplexity: {text}, {scored:,} tokens." if scored else "Perplexity: not measured."
     if any(variant.recipe.importance for variant in variants):
         yield f"Importance matrix: of {first['variant']}, which read {IMPORTANCE_TEXT.name}."
     if problems:
-        label = first["energy_label"]
         yield f"True solves: winners that pass hidden tests, too.  One seed, {first['problems']} problems: a difference"
-        yield f"of one or two says nothing.  Energy: {label}."
+        yield f"of one or two says nothing.  Energy: {energy_labels(variants)}."
+        if errors := sum(row["errors"] for row in rows):
+            yield f"{counted(errors, 'run')} ended in an error, and counted as not solved; tried again another time."
     yield ""
     yield from _verdicts(rows, sizes)
 
@@ -78,7 +80,7 @@ def _verdicts(rows: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> Iterat
     """Each variant against the source, in figures alone."""
     first = rows[0]
     for row in rows[1:]:
-        parts = [f"{row['megabytes'] / first['megabytes']:.0%} of the size"]
+        parts = [f"{row['bytes'] / first['bytes']:.0%} of the size"]
         rates = ((n, row["tokens_per_second"].get(str(n)), first["tokens_per_second"].get(str(n))) for n in sizes)
         parts += [f"{own / its:.0%} of the speed (N={n})" for n, own, its in rates if own and its]
         if row["perplexity"] and first["perplexity"]:
@@ -92,7 +94,7 @@ def _span(layers: Sequence[int]) -> str:
     return f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]} to {layers[-1]}"
 
 
-def plot(variants: Sequence[Variant], target: Path, n: int) -> None:
+def plot(variants: Sequence[Row], target: Path, n: int) -> None:
     """Perplexity against tokens per second at N = `n`, as an SVG file.
 
     Raises:
@@ -109,7 +111,9 @@ def plot(variants: Sequence[Variant], target: Path, n: int) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    measured = [(rate, v.perplexity, v) for v in variants if (rate := v.rate(n)) and v.perplexity is not None]
+    measured = [
+        (rate, v.perplexity, v) for v in variants if (rate := v.tokens_per_second.get(n)) and v.perplexity is not None
+    ]
     # Names of neighbours go to the left and right of their points in turn.
     for turn, (rate, perplexity, variant) in enumerate(sorted(measured, key=lambda each: each[:2])):
         kind = "tab:red" if variant.recipe.pruned else "tab:blue" if variant.recipe.kind else "black"

@@ -11,11 +11,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cattrs
+import psutil
 from attrs import frozen
 
 from engine.errors import ModelError
+from engine.machine import children
+
+if TYPE_CHECKING:
+    from engine.host.backend import Backend
 
 _CHUNK = 64
 
@@ -37,9 +43,12 @@ def measure(model: Path, *, context: int, n: int, threads: int, prompt: int, tok
     Raises:
         ModelError: it failed.
     """
-    command = [sys.executable, "-P", "-m", "engine.bench.raw", "--model", str(model), "--context", str(context)]
+    command = children.command("engine.bench.raw", "--model", str(model.absolute()), "--context", str(context))
     command += ["--n", str(n), "--threads", str(threads), "--prompt", str(prompt), "--tokens", str(tokens)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - ours
+    done = subprocess.run(  # noqa: S603 - ours
+        command, capture_output=True, text=True, errors="replace", check=False, cwd=children.neutral_folder(),
+        env=children.environment(),
+    )  # fmt: skip
     if done.returncode:
         raise ModelError(f"{model.name} could not be measured: {done.stderr.strip()[-300:]}")
     return cattrs.structure(json.loads(done.stdout), Raw)
@@ -51,10 +60,12 @@ def _main() -> None:
     for name in ("context", "n", "threads", "prompt", "tokens"):
         parser.add_argument(f"--{name}", type=int, required=True)
     arguments = parser.parse_args()
-    from engine.host.backend import Backend
-    from engine.models.fit import HELD
+    from engine.host.backend import BackendError
 
-    backend = Backend(arguments.model, context_tokens=arguments.context, threads=arguments.threads, sequences=HELD)
+    try:
+        backend = _load(arguments.model, arguments.context, arguments.threads)
+    except (ModelError, BackendError, OSError) as error:
+        sys.exit(str(error))
     text = "def scale(values, factor):\n    return [value * factor for value in values]\n\n" * arguments.prompt
     tokens = backend.tokenize(text)[: arguments.prompt]
 
@@ -90,12 +101,42 @@ def _main() -> None:
     backend.close()
 
 
-def _memory() -> tuple[int, int]:
-    """Bytes resident at the most, and those of them now that are no file's."""
-    import resource
+def _load(model: Path, context: int, threads: int) -> Backend:
+    """With all of the context: a shorter one would be measured as what it is not.
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    Raises:
+        ModelError: memory is too short for it, or the file is no model.
+        BackendError: llama.cpp refused it.
+    """
+    from engine.host.backend import Backend, uses_gpu
+    from engine.machine.gguf import read_header
+    from engine.machine.memory import MemoryShortError, available_bytes, fitting_context
+    from engine.models.fit import HELD
+
+    header = read_header(model)
+    if not uses_gpu() or sys.platform == "darwin":  # as a host sees it; see `engine.host.loading`
+        try:
+            tokens = fitting_context(header, context, available_bytes(), batch=Backend.BATCH, sequences=HELD)
+        except MemoryShortError as error:
+            raise ModelError(str(error)) from error
+        if tokens < min(context, header.number("{}.context_length") or context):
+            raise ModelError(f"Memory is too short for a context of {context} tokens.")
+    return Backend(model, context_tokens=context, threads=threads, sequences=HELD)
+
+
+def _peak() -> int:
+    """Bytes resident at the most."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        found: Any = psutil.Process().memory_info()
+        return int(found.peak_wset)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _memory() -> tuple[int, int]:
+    """Bytes resident at the most, and those of them now that are no file's; 0 where the latter is not told."""
+    peak = _peak()
     try:
         lines = Path("/proc/self/status").read_text("ascii").splitlines()
     except OSError:

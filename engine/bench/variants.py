@@ -1,6 +1,8 @@
 """Makes smaller variants of a model and measures each: size, speed, perplexity, and what it solves under the search.
 
 Everything lies in one folder, and what is there is not made or measured again: a bench that was broken off goes on.
+What was measured otherwise is kept, but stands for itself: speeds belong to a number of threads, true solves to a
+problem and to all settings that decide them.
 Speed is measured in rounds in which all variants take turns, so that what else the machine does falls on all alike.
 """
 
@@ -9,9 +11,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import statistics
 import subprocess
-import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,11 +28,11 @@ from engine.bench.pool import RecordedRun
 from engine.bench.problems import Problem
 from engine.bench.runner import Result, run_problems
 from engine.config import Settings
-from engine.errors import ModelError
+from engine.errors import ConfigError, ModelError
+from engine.machine import children
 from engine.models.quantise import COPY, NEEDS_MATRIX, deep_layers, quantise, source_type
 from engine.models.store import ModelFile
 
-STAGES = ("make", "speed", "perplexity", "solves")
 TEXT = Path(textwrap.__file__)
 """What perplexity is measured on, unless another text is named: a module of Python's own library."""
 IMPORTANCE_TEXT = Path(argparse.__file__)
@@ -40,6 +42,9 @@ IMPORTANCE = "+imatrix"
 _IMPORTANCE_WINDOWS = 8
 _CONTEXT, _PROMPT, _TOKENS = 1024, 128, 24
 _SEED = 0
+_DECISIVE = ("strategy", "candidates", "budget_seconds", "budget_tokens", "budget_wh", "temperature", "comments",
+             "max_tokens", "context_tokens", "test_timeout_seconds")  # fmt: skip
+"""Settings that solves depend on, besides the number of threads; the variant is the model, and the only one."""
 
 Say = Callable[[str], None]
 
@@ -61,29 +66,43 @@ class Recipe:
 
 @define
 class Variant:
-    """What is known of one.
+    """What is known of one, however it was measured.
 
     Attributes:
-        tokens_per_second: decoding, by number of candidates at once (as text, for JSON); one figure a round.
+        tokens_per_second: decoding, by threads, then by number of candidates at once (as texts, for JSON); one figure
+            a round.
         scored: which text and how much of it the perplexity is of.
-        solved, true_solved: of `problems`; true_solved passes the hidden tests, too.
+        results: by what was asked; see `Bench.shown`.
     """
 
     recipe: Recipe
     size: int = 0
-    tokens_per_second: dict[str, list[float]] = field(factory=dict)
+    tokens_per_second: dict[str, dict[str, list[float]]] = field(factory=dict)
     perplexity: float | None = None
     scored_tokens: int = 0
     scored: str = ""
-    results: list[Result] = field(factory=list)
+    results: dict[str, Result] = field(factory=dict)
 
-    def rate(self, n: int) -> float | None:
-        """Median of the rounds."""
-        rounds = self.tokens_per_second.get(str(n))
-        return statistics.median(rounds) if rounds else None
+
+@frozen
+class Row:
+    """What a report tells of a variant: the figures that belong together.
+
+    Attributes:
+        tokens_per_second: decoding, by number of candidates at once: medians of the rounds.
+        results: one a problem, those that ended in an error included.
+    """
+
+    recipe: Recipe
+    size: int
+    tokens_per_second: Mapping[int, float] = field(factory=dict)
+    perplexity: float | None = None
+    scored_tokens: int = 0
+    results: Sequence[Result] = ()
 
     @property
     def true_solved(self) -> int:
+        """Winners that pass the hidden tests, too."""
         return sum(result.true_solved is True for result in self.results)
 
 
@@ -124,6 +143,20 @@ class Bench:
             raise ModelError(
                 f"{folder} holds variants of another model than {model.name}.", remedy="Name another folder."
             )
+        for variant in self.variants:
+            variant.size = path.stat().st_size if (path := self.path(variant)).is_file() else 0
+
+    def need_files(self) -> None:
+        """Before stages that measure.
+
+        Raises:
+            ConfigError: a variant was not made yet.
+        """
+        lacking = [variant.recipe.name for variant in self.variants if not self.path(variant).is_file()]
+        if lacking:
+            raise ConfigError(
+                f"{self._folder} has no file of {', '.join(lacking)} yet.", remedy="Run the stage `make` first."
+            )
 
     def make(self) -> None:
         """Stage `make`."""
@@ -145,56 +178,85 @@ class Bench:
             partial = found.with_suffix(".partial")
             source = Variant(Recipe("source"))
             self._ask("engine.bench.importance", source, "--text", str(IMPORTANCE_TEXT), "--windows",
-                      str(_IMPORTANCE_WINDOWS), "--out", str(partial))  # fmt: skip
+                      str(_IMPORTANCE_WINDOWS), "--out", str(partial.absolute()))  # fmt: skip
             partial.replace(found)
         return found
 
     def speed(self, n: int, rounds: int) -> None:
         """Stage `speed`: decoding alone, one candidate and `n` at once, llama.cpp without a host."""
         for turn in range(rounds):
-            lacking = [v for v in self.variants if len(v.tokens_per_second.get(str(n), ())) <= turn]
+            lacking = [v for v in self.variants if len(self._speeds(v).get(str(n), ())) <= turn]
             for variant in lacking if turn % 2 else reversed(lacking):
                 self._say(f"speed of {variant.recipe.name}, round {turn + 1} of {rounds}")
                 raw = raw_speed.measure(
                     self.path(variant), context=_CONTEXT, n=n, threads=self._threads, prompt=_PROMPT, tokens=_TOKENS
                 )
                 for at_once, rate in ((1, raw.decode_rate), (n, raw.decode_rate_n)):
-                    variant.tokens_per_second.setdefault(str(at_once), []).append(round(rate, 2))
+                    self._speeds(variant).setdefault(str(at_once), []).append(round(rate, 2))
                 self._keep()
 
+    def _speeds(self, variant: Variant) -> dict[str, list[float]]:
+        """With the present number of threads."""
+        return variant.tokens_per_second.setdefault(str(self._threads), {})
+
     def perplexity(self, text: Path, windows: int) -> None:
-        """Stage `perplexity`."""
-        scored = f"{hashlib.sha256(text.read_bytes()).hexdigest()[:16]} {windows}"
+        """Stage `perplexity`.
+
+        Raises:
+            ConfigError: the text cannot be read, or is too short to be scored.
+        """
+        scored = _scored(text, windows)
         for variant in self.variants:
-            if variant.perplexity is None or variant.scored not in ("", scored):
+            if _known_perplexity(variant, scored) is None:
                 self._say(f"perplexity of {variant.recipe.name}")
-                told = self._ask("engine.bench.perplexity", variant, "--text", str(text), "--windows", str(windows))
+                told = self._ask(
+                    "engine.bench.perplexity", variant, "--text", str(text.absolute()), "--windows", str(windows)
+                )
+                if not told["tokens"]:
+                    raise _too_short(text)
                 variant.perplexity, variant.scored_tokens, variant.scored = told["perplexity"], told["tokens"], scored
                 self._keep()
 
-    def shown(self, problems: Sequence[Problem], strategy: str) -> list[Variant]:
-        """The variants for a report: of what they have solved, only these problems under this strategy."""
-        ids = {problem.id for problem in problems}
-        return [
-            attrs.evolve(v, results=[r for r in v.results if r.id in ids and r.strategy == strategy])
-            for v in self.variants
-        ]
-
     async def solves(self, problems: Sequence[Problem], settings: Settings) -> None:
-        """Stage `solves`: the whole search on every problem, with the variant as its model."""
-        wanted = {(problem.id, settings.strategy, _SEED) for problem in problems}
+        """Stage `solves`: the whole search on every problem, with the variant as its model and as its only one."""
+        asked = {problem.id: self._asked(problem, settings) for problem in problems}
         for variant in self.variants:
-            done = frozenset((result.id, result.strategy, result.seed) for result in variant.results)
-            if wanted <= done:
+            known = {key for key, result in variant.results.items() if not result.failed}
+            done = frozenset((name, settings.strategy, _SEED) for name, key in asked.items() if key in known)
+            if len(done) == len(asked):
                 continue
             self._say(f"problems with {variant.recipe.name}")
 
             def report(result: Result, _: RecordedRun | None, variant: Variant = variant) -> None:
-                variant.results.append(result)
+                if result.failed:
+                    self._say(f"{result.id} ended in an error: {result.reason}")
+                variant.results[asked[result.id]] = result
                 self._keep()
 
-            with_it = attrs.evolve(settings, model=str(self.path(variant)), host_idle_minutes=0.0)
+            with_it = attrs.evolve(
+                settings, model=str(self.path(variant)), larger_model="", endpoint="", endpoints=(),
+                host_idle_minutes=0.0,
+            )  # fmt: skip
             await run_problems(problems, [settings.strategy], with_it, [_SEED], report, done=done)
+
+    def shown(self, problems: Sequence[Problem], settings: Settings, text: Path, windows: int) -> list[Row]:
+        """The variants for a report: speeds with the present threads, the perplexity of this much of this text, and of
+        what they have solved, only these problems with these settings."""
+        asked = [self._asked(problem, settings) for problem in problems]
+        scored = _scored(text, windows)
+        rows = []
+        for variant in self.variants:
+            perplexity = _known_perplexity(variant, scored)
+            rates = {int(n): statistics.median(rounds) for n, rounds in self._speeds(variant).items()}
+            results = [variant.results[key] for key in asked if key in variant.results]
+            scored_tokens = variant.scored_tokens if perplexity is not None else 0
+            rows.append(Row(variant.recipe, variant.size, rates, perplexity, scored_tokens, results))
+        return rows
+
+    def _asked(self, problem: Problem, settings: Settings) -> str:
+        """What a result answers, as a digest: the problem's files, and all settings that decide."""
+        decisive = {name: getattr(settings, name) for name in _DECISIVE} | {"threads": self._threads, "seed": _SEED}
+        return _digest(json.dumps([attrs.asdict(problem), decisive], sort_keys=True).encode())
 
     def path(self, variant: Variant) -> Path:
         if not variant.recipe.kind:
@@ -203,42 +265,97 @@ class Bench:
         return self._folder / f"{self.model.path.stem}.{name}.gguf"
 
     def _ask(self, module: str, variant: Variant, *arguments: str) -> dict[str, Any]:
-        command = [sys.executable, "-P", "-m", module, "--model", str(self.path(variant)), *arguments]
+        command = children.command(module, "--model", str(self.path(variant).absolute()), *arguments)
         done = subprocess.run(  # noqa: S603 - our own modules
-            [*command, "--threads", str(self._threads)], capture_output=True, text=True, errors="replace", check=False
-        )
+            [*command, "--threads", str(self._threads)], capture_output=True, text=True, errors="replace", check=False,
+            cwd=children.neutral_folder(), env=children.environment(),
+        )  # fmt: skip
         if done.returncode:
             raise ModelError(f"{variant.recipe.name} could not be measured: {done.stderr.strip()[-300:]}")
         told: dict[str, Any] = json.loads(done.stdout)
         return told
 
     def _kept(self) -> Iterator[Variant]:
-        if self._file.is_file():
-            yield from cattrs.structure(json.loads(self._file.read_text("utf-8")), list[Variant])
+        if not self._file.is_file():
+            return
+        for known in json.loads(self._file.read_text("utf-8")):
+            # Speeds and results without what they depend on (of an earlier version) are measured again.
+            speeds, results = known.get("tokens_per_second", {}), known.get("results", {})
+            known["tokens_per_second"] = {of: told for of, told in speeds.items() if isinstance(told, dict)}
+            known["results"] = results if isinstance(results, dict) else {}
+            yield cattrs.structure(known, Variant)
 
     def _keep(self) -> None:
+        """Runs that ended in an error are left out: another time they are tried again."""
+        known = [
+            attrs.evolve(each, results={key: told for key, told in each.results.items() if not told.failed})
+            for each in (*self.variants, *self._others)
+        ]
         partial = self._file.with_suffix(".partial")
-        known = [attrs.asdict(variant) for variant in (*self.variants, *self._others)]
-        partial.write_text(json.dumps(known, indent=1), "utf-8")
+        partial.write_text(json.dumps([attrs.asdict(each) for each in known], indent=1), "utf-8")
         partial.replace(self._file)
 
 
-def summary(variants: Sequence[Variant]) -> Iterator[Mapping[str, Any]]:
-    """One row a variant, for tables and JSON."""
-    for variant in variants:
-        energy = sum(result.energy_wh for result in variant.results)
-        labels = sorted({result.energy_label for result in variant.results if result.energy_label})
+def readable(text: Path) -> None:
+    """Look at a text for the perplexity, before hours are spent on other stages.
+
+    Raises:
+        ConfigError: it cannot be read, or is too short to be scored.
+    """
+    from engine.bench.perplexity import WINDOW
+
+    try:
+        length = len(text.read_text("utf-8").encode())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{text} cannot be read: {error}.", remedy="Name a text in UTF-8.") from error
+    if length < WINDOW:  # no token is shorter than a byte
+        raise _too_short(text)
+
+
+def _too_short(text: Path) -> ConfigError:
+    from engine.bench.perplexity import WINDOW
+
+    return ConfigError(
+        f"{text} is too short for a perplexity: it has fewer than {WINDOW} tokens.", remedy="Name a longer text."
+    )
+
+
+def _scored(text: Path, windows: int) -> str:
+    return f"{_digest(text.read_bytes())} {windows}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _known_perplexity(variant: Variant, scored: str) -> float | None:
+    """Of this text, if it was measured and could be."""
+    value = variant.perplexity
+    return value if value is not None and math.isfinite(value) and variant.scored == scored else None
+
+
+def summary(rows: Sequence[Row]) -> Iterator[Mapping[str, Any]]:
+    """One a variant, for tables and JSON."""
+    for row in rows:
+        energy = sum(result.energy_wh for result in row.results)
         yield {
-            "variant": variant.recipe.name,
-            "layers_left_out": list(variant.recipe.pruned),
-            "megabytes": round(variant.size / 1e6),
-            "tokens_per_second": {n: variant.rate(int(n)) for n in variant.tokens_per_second},
-            "perplexity": variant.perplexity,
-            "problems": len(variant.results),
-            "solved": sum(result.solved for result in variant.results),
-            "true_solved": variant.true_solved,
-            "seconds": round(sum(result.seconds for result in variant.results), 1),
+            "variant": row.recipe.name,
+            "layers_left_out": list(row.recipe.pruned),
+            "bytes": row.size,
+            "megabytes": round(row.size / 1e6),
+            "tokens_per_second": {str(n): rate for n, rate in row.tokens_per_second.items()},
+            "perplexity": row.perplexity,
+            "problems": len(row.results),
+            "solved": sum(result.solved for result in row.results),
+            "true_solved": row.true_solved,
+            "errors": sum(result.failed for result in row.results),
+            "seconds": round(sum(result.seconds for result in row.results), 1),
             "energy_wh": round(energy, 4),
-            "energy_label": ", ".join(labels),
-            "wh_per_true_solve": round(energy / variant.true_solved, 4) if variant.true_solved else None,
+            "energy_label": energy_labels([row]),
+            "wh_per_true_solve": round(energy / row.true_solved, 4) if row.true_solved else None,
         }
+
+
+def energy_labels(rows: Sequence[Row]) -> str:
+    """How the energy of these is known; several ways where it differs."""
+    return ", ".join(sorted({result.energy_label for row in rows for result in row.results if result.energy_label}))

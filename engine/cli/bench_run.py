@@ -100,7 +100,7 @@ def run(
     journal.stands_for({name: getattr(settings, name) for name in _DECISIVE} | {"model": _model(settings)})
     results = journal.earlier()
     done = frozenset((result.id, result.strategy, result.seed) for result in results)
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=as_json, highlight=False, markup=False)  # a test's name may look like markup
     wanted = [
         (p.id, name, seed) for p in chosen for name in strategies for seed in range(first_seed, first_seed + seeds)
     ]

@@ -43,7 +43,7 @@ def demo(model: str | None, yes: bool, seed: int | None) -> None:
     # The sample project is Greenfinch's own, so its tests run in Greenfinch's own Python.
     options = {"model": model, "python": sys.executable, "candidates": _CANDIDATES}
     settings = Settings.load().updated(options, source="command line")
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # a folder's name may look like markup
     anyio.run(_need_sandbox, settings)
     if not settings.servers:
         _need_model(console, settings.model, yes)
@@ -106,8 +106,9 @@ def _summary(outcomes: list[Outcome], solved: int) -> Text:
     tokens = sum(outcome.tokens for outcome in outcomes)
     candidates = sum(outcome.candidates for outcome in outcomes)
     energy = sum(outcome.energy_wh for outcome in outcomes)
+    labels = ", ".join(sorted({outcome.energy_label for outcome in outcomes}))
     return Text(
         f"{solved} of {len(outcomes)} stubs solved: {counted(candidates, 'candidate')}, {counted(tokens, 'token')}, "
-        f"{seconds:.0f} s, {energy:.2g} Wh {outcomes[0].energy_label}",
+        f"{seconds:.0f} s, {energy:.2g} Wh ({labels})",
         style="bold",
     )

@@ -12,7 +12,7 @@ import attrs
 import click
 
 from engine.config import Settings
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ModelError
 from engine.models import catalogue, store
 from engine.models.fit import PROMPT_TOKENS, Plan, plan, plans, resident_bytes
 from engine.models.shape import KV_BITS, Shape
@@ -44,6 +44,8 @@ def fit(
     """Say which models fit this machine, and how fast they would be.  Takes two seconds of all cores."""
     from engine.machine import hardware
 
+    if measure and machine is not None:
+        raise click.UsageError("--measure is of this machine; --machine describes another.")
     settings = Settings.load()
     tokens = context or settings.context_tokens
     if machine is not None:
@@ -58,14 +60,17 @@ def fit(
     here = frozenset(entry.name for entry in entries if machine is None and store.installed(entry))
     kinds = _OTHER_KINDS if every else ()
     rows = list(plans(entries, found, kinds=kinds, context=tokens, sequences=sequences, kv=kv, installed=here))
-    measured = list(_measured(rows, found, settings, rounds)) if measure and machine is None else []
+    if not as_json:
+        for line in (*describe(found), "", *table(rows)):
+            click.echo(line)
+    measured: list[dict[str, Any]] = []
+    left_out: dict[str, str] = {}
+    if measure:
+        measured = list(_measured(rows, found, settings, rounds, left_out))
     if as_json:
         told = {"machine": found.as_json(), "plans": [attrs.asdict(row) | {"device": row.device} for row in rows]}
-        click.echo(json.dumps(told | {"measured": measured}))
-        return
-    for line in (*describe(found), "", *table(rows)):
-        click.echo(line)
-    if measured:
+        click.echo(json.dumps(told | {"measured": measured, "not_measured": left_out}))
+    elif measured:
         click.echo("")
         for line in _errors(measured):
             click.echo(line)
@@ -117,41 +122,64 @@ def table(rows: Sequence[Plan]) -> Iterator[str]:
         )
 
 
-def _measured(rows: Sequence[Plan], found: Hardware, settings: Settings, rounds: int) -> Iterator[dict[str, Any]]:
-    """Of each installed model: what was predicted from its file's head, what was measured, and the error."""
+def _measured(
+    rows: Sequence[Plan], found: Hardware, settings: Settings, rounds: int, left_out: dict[str, str]
+) -> Iterator[dict[str, Any]]:
+    """Of each installed model that fits: what was predicted from its file's head, what was measured, and the error.
+
+    Args:
+        left_out: gets the others, and why; they are told on stderr, too.
+    """
+    for row in rows:
+        if not row.present:
+            continue
+        try:
+            yield from _measured_one(row, found, settings, rounds)
+        except (ModelError, OSError) as error:
+            left_out[row.model] = error.what if isinstance(error, ModelError) else str(error)
+            click.echo(f"{row.model} is left out: {left_out[row.model]}", err=True)
+
+
+def _measured_one(row: Plan, found: Hardware, settings: Settings, rounds: int) -> list[dict[str, Any]]:
+    """Raises: ModelError, OSError: it does not fit, or could not be measured."""
     from engine.bench.raw import measure
     from engine.machine.cpus import usable_cores
     from engine.machine.gguf import read_header
 
+    path = store.find(row.model).path
+    shape = Shape.of_header(read_header(path))
+    # Cells of a context are shared by a prompt and what candidates add to it.
+    sequences = min(row.sequences, (row.context - PROMPT_TOKENS) // _TOKENS)
+    if sequences < 1:
+        raise ModelError(f"A context of {row.context} tokens is too short for the measurement.")
+    # As the host would load it, whatever cache was planned for.
+    exact = plan(row.model, shape, found, context=row.context, sequences=sequences, kv="f16", present=True)
+    if not (row.fits and exact.fits):
+        raise ModelError(
+            f"It does not fit: {exact.ram / _GIGABYTE:.1f} GB of memory, {found.ram_free / _GIGABYTE:.1f} GB to be had."
+        )
+    click.echo(f"measuring {row.model} ...", err=True)
     threads = settings.threads or usable_cores()
-    for row in rows:
-        if not row.present:
-            continue
-        path = store.find(row.model).path
-        click.echo(f"measuring {row.model} ...", err=True)
-        shape = Shape.of_header(read_header(path))
-        resident = resident_bytes(shape, row.context, row.sequences) / 1e6
-        exact = plan(
-            row.model, shape, found, context=row.context, sequences=row.sequences,
-            kv="f16", present=True,
-        )  # fmt: skip
-        raws = [
-            measure(path, context=row.context, n=row.sequences, threads=threads, prompt=PROMPT_TOKENS, tokens=_TOKENS)
-            for _ in range(rounds)
-        ]
-        pairs = {
-            "prompt tokens/s": (exact.prompt_rate, statistics.median(raw.prompt_rate for raw in raws)),
-            "decode tokens/s": (exact.decode_rate, statistics.median(raw.decode_rate for raw in raws)),
-            f"decode tokens/s, {row.sequences} at once": (
-                exact.decode_rate_n, statistics.median(raw.decode_rate_n for raw in raws)
-            ),
-            "peak resident MB": (resident, statistics.median(raw.resident for raw in raws) / 1e6),
-        }  # fmt: skip
-        for what, (predicted, real) in pairs.items():
-            yield {
-                "model": row.model, "what": what, "predicted": round(predicted, 1), "measured": round(real, 1),
-                "error": round(predicted / real - 1, 3) if real else None,
-            }  # fmt: skip
+    raws = [
+        measure(path, context=row.context, n=sequences, threads=threads, prompt=PROMPT_TOKENS, tokens=_TOKENS)
+        for _ in range(rounds)
+    ]
+    resident = resident_bytes(shape, row.context, sequences) / 1e6
+    pairs = {
+        "prompt tokens/s": (exact.prompt_rate, statistics.median(raw.prompt_rate for raw in raws)),
+        "decode tokens/s": (exact.decode_rate, statistics.median(raw.decode_rate for raw in raws)),
+        f"decode tokens/s, {sequences} at once": (
+            exact.decode_rate_n, statistics.median(raw.decode_rate_n for raw in raws)
+        ),
+        "peak resident MB": (resident, statistics.median(raw.resident for raw in raws) / 1e6),
+    }  # fmt: skip
+    return [
+        {
+            "model": row.model, "what": what, "predicted": round(predicted, 1), "measured": round(real, 1),
+            "error": round(predicted / real - 1, 3) if real else None,
+        }
+        for what, (predicted, real) in pairs.items()
+    ]  # fmt: skip
 
 
 def _errors(measured: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -66,22 +68,37 @@ def errors_as_json(wanted: bool) -> Iterator[None]:
     """Where wanted, end stdout with a line that tells the error, for those who read nothing else."""
     try:
         yield
-    except GreenfinchError as error:
-        if wanted:
-            print(json.dumps({"event": "error", "what": error.what, "remedy": error.remedy}), flush=True)
+    except (GreenfinchError, OSError) as error:
+        told = _of_system(error) if isinstance(error, OSError) else error
+        if wanted and getattr(error, "errno", None) != errno.EPIPE:  # then nobody reads it
+            print(json.dumps({"event": "error", "what": told.what, "remedy": told.remedy}), flush=True)
         raise
+
+
+def _of_system(error: OSError) -> GreenfinchError:
+    """What the system refused, and no command has foreseen, as an error for the user."""
+    where = f"{error.filename}: " if error.filename else ""
+    return GreenfinchError(
+        f"{where}{error.strerror or error}.",
+        remedy="Check that it is there, that you may use it, and that disks have room.",
+    )
 
 
 def run(command: click.Command = cli) -> None:
     """Run the command line; ends the process with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a test says may have characters that no encoding knows, or that this terminal's does not.
+            stream.reconfigure(errors="backslashreplace")
     try:
         # Not click's standalone mode: it would turn an interruption into "Aborted!" and exit status 1.
         status = command.main(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else PASSED)  # a number comes from `Context.exit`, as for --help
-    except GreenfinchError as error:
-        print(f"greenfinch: {error.what}", file=sys.stderr)
-        if error.remedy:
-            print(f"  -> {error.remedy}", file=sys.stderr)
+    except (GreenfinchError, OSError) as error:
+        told = _of_system(error) if isinstance(error, OSError) else error
+        print(f"greenfinch: {told.what}", file=sys.stderr)
+        if told.remedy:
+            print(f"  -> {told.remedy}", file=sys.stderr)
         sys.exit(COULD_NOT_RUN)
     except click.ClickException as error:
         error.show()

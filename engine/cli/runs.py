@@ -6,6 +6,7 @@ import json
 import os
 import webbrowser
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import attrs
 import click
 
 from engine import record
+from engine.errors import GreenfinchError
 from engine.wording import counted, some_of
 
 
@@ -87,11 +89,31 @@ def report(run: str, out: Path | None, show_it: bool, as_json: bool) -> None:
         click.echo(json.dumps(attrs.asdict(story)))
         return
     page = out or record.folder() / f"{story.run}.html"
-    page.touch(mode=0o600)
-    page.write_text(render(story), "utf-8")
+    _write(page, render(story))
     click.echo(os.fspath(page))
     if show_it:
         webbrowser.open(page.resolve().as_uri())
+
+
+def _write(page: Path, text: str) -> None:
+    """What cannot be encoded (a lone surrogate in a test's message) is written as an escape.
+
+    Raises:
+        GreenfinchError: it cannot be written; no part of a new page is left.
+    """
+    data = text.encode("utf-8", "backslashreplace")
+    is_new = not page.exists()
+    try:
+        page.touch(mode=0o600)
+        page.write_bytes(data)
+    except OSError as error:
+        if is_new:
+            with suppress(OSError):
+                page.unlink()
+        raise GreenfinchError(
+            f"{page} cannot be written: {error.strerror or error}.",
+            remedy="Name a file in a folder that is there, by --out.",
+        ) from error
 
 
 def tell(events: list[dict[str, Any]]) -> Iterator[str]:

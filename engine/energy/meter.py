@@ -7,6 +7,7 @@ memory, disks and screens take nothing.  It is a rough figure, meant for compari
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from attrs import define
 
@@ -106,7 +107,8 @@ class Meter:
     def stop(self) -> None:
         """Let go of the meters."""
         for source in self._sources:
-            source.close()
+            with suppress(OSError):  # a run's outcome does not depend on it
+                source.close()
         self._sources = []
 
     def _label(self, work: Work) -> str:

@@ -13,8 +13,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import nullcontext, suppress
 
 INTERVAL_MS = 500
+_END_SECONDS = 4 * INTERVAL_MS / 1000
 _INTERVAL = re.compile(r"\*+ Sampled system activity .*\((?P<ms>[\d.]+)ms elapsed\)")
 _POWER = re.compile(
     r"\s*(?:Combined Power \(CPU \+ GPU \+ ANE\)|Intel energy model derived package power \([^)]*\)):"
@@ -30,6 +32,7 @@ class PowerMetrics:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self._joules = 0.0
+        self._closing = threading.Event()
         self._reader = threading.Thread(target=self._read, name="powermetrics", daemon=True)
         self._reader.start()
 
@@ -59,12 +62,19 @@ class PowerMetrics:
         return self._joules
 
     def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
+        """End it.  Under sudo it takes no signal from its user; what it prints next, into a closed pipe, ends it."""
+        self._closing.set()
+        with suppress(PermissionError):
+            self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
 
     def _read(self) -> None:
-        for joules in intervals(self._process.stdout or ()):
-            self._joules += joules
+        with self._process.stdout or nullcontext(()) as lines:
+            for joules in intervals(lines):
+                if self._closing.is_set():
+                    break
+                self._joules += joules
 
 
 def intervals(lines: Iterable[str]) -> Iterable[float]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import ModelError
+from engine.machine import children
 from engine.machine.gguf import read_header
 
 COPY = "COPY"
@@ -52,10 +53,13 @@ def quantise(
             f"{kind} needs an importance matrix.", remedy="Q2_K, Q3_K_S, IQ3_S, IQ4_XS and larger types need none."
         )
     partial = target.with_name(f"{target.name}.partial")
-    command = [sys.executable, "-P", "-m", "engine.models.quantise", str(source), str(partial), kind]
+    command = children.command("engine.models.quantise", str(source.absolute()), str(partial.absolute()), kind)
     command += ["--threads", str(threads or os.cpu_count() or 1), "--pruned", ",".join(map(str, pruned))]
-    command += ["--importance", str(importance)] if importance is not None else []
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - ours
+    command += ["--importance", str(importance.absolute())] if importance is not None else []
+    done = subprocess.run(  # noqa: S603 - ours
+        command, capture_output=True, text=True, errors="replace", check=False, cwd=children.neutral_folder(),
+        env=children.environment(),
+    )  # fmt: skip
     if done.returncode:
         partial.unlink(missing_ok=True)
         words = [line for line in done.stderr.splitlines() if line.strip()]

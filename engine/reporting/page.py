@@ -172,7 +172,8 @@ def _energy(story: Story) -> Iterator[str]:
     waiting = f", waiting {rest:.3g} Wh" if rest > whole / 100 else ""
     said = f"<p>{escape(words + waiting)}; {story.energy_wh:.3g} Wh in all, <b>{escape(story.energy_label)}</b>"
     if story.energy_label == "estimated":
-        said += f" from CPU time at {float(story.settings.get('cpu_watts') or 0):g} W a busy core"
+        cpu, gpu = (float(story.settings.get(name) or 0) for name in ("cpu_watts", "gpu_watts"))
+        said += f" from CPU time at {cpu:g} W a busy core, and a GPU's, if it held the model, at {gpu:g} W"
     if story.cost is not None:
         said += f" · {story.cost:.2g} {escape(story.currency)} at {story.settings.get('price_per_kwh')} a kWh"
     yield f"{said}.</p>"

@@ -180,6 +180,55 @@ def test_what_cannot_run_exits_with_2_and_the_remedy_on_stderr(greenfinch, argum
     assert "proof" not in done.stdout
 
 
+OWN_COMMAND = """
+import click
+
+from engine.cli.main import errors_as_json, run
+
+
+@click.command()
+def command():
+    with errors_as_json(True):
+        {body}
+
+
+run(command)
+"""
+
+
+def own(body: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command of its own under the real command line's `run`."""
+    command = [sys.executable, "-c", OWN_COMMAND.format(body=body)]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=60)
+
+
+def test_what_the_system_refuses_is_an_error_and_no_traceback():
+    done = own("open('/not/there.txt')")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "greenfinch: /not/there.txt: No such file or directory."
+    assert done.stderr.splitlines()[1].startswith("  -> ")
+    assert json.loads(done.stdout)["what"] == "/not/there.txt: No such file or directory."
+
+
+def test_what_cannot_be_encoded_is_printed_as_an_escape():
+    done = own(r"print('\udcff'); click.echo('\ud800'); click.echo('\udcfe', err=True)")
+    assert (done.returncode, done.stderr.strip()) == (0, r"\udcfe")
+    assert done.stdout.split() == [r"\udcff", r"\ud800"]
+    done = own(r"import rich.console; rich.console.Console().print('\u2713 \ud800')", PYTHONIOENCODING="latin-1")
+    assert (done.returncode, done.stdout.strip()) == (0, r"\u2713 \ud800")
+
+
+@pytest.mark.slow
+def test_a_test_that_says_what_cannot_be_encoded_ends_no_run(greenfinch, workspace):
+    workspace.write(
+        "test_words.py",
+        "from words import slugify\n\n\ndef test():\n    assert slugify('A b') == 'a-b', '<\\udcff>'\n",
+    )
+    done = greenfinch("implement", "words.py:slugify", "--candidates", "1", replies=(BAD,))
+    assert done.returncode == 1, done.stderr
+    assert r"<\udcff>" in done.stdout
+
+
 def test_a_missing_model_names_the_command_that_pulls_it(greenfinch, tmp_path):
     done = greenfinch("implement", "words.py:slugify", GREENFINCH_SCRIPT="", GREENFINCH_MODELS=str(tmp_path))
     assert done.returncode == 2

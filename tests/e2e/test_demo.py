@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from e2e.test_cli import COMMAND, scripted
 
-from engine.cli.demo import demo
+from engine.cli.demo import _summary, demo
 from engine.errors import SandboxError
 from engine.verification import confinement
 
@@ -46,6 +48,14 @@ def test_every_stub_is_solved_in_a_copy_that_is_kept(tmp_path: Path, small_model
     assert found is not None
     tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     assert subprocess.run(tests, cwd=found[1], capture_output=True, timeout=120).returncode == 0
+
+
+def test_the_summary_names_every_way_in_which_energy_is_known() -> None:
+    def outcome(label: str) -> Any:
+        return SimpleNamespace(seconds=1.0, tokens=10, candidates=1, energy_wh=0.5, energy_label=label)
+
+    told = _summary([outcome("measured (RAPL)"), outcome("estimated"), outcome("estimated")], 3).plain
+    assert told.endswith("1.5 Wh (estimated, measured (RAPL))")
 
 
 def test_where_nothing_can_be_confined_no_model_is_pulled_first(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,15 +15,18 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
+from engine.bench import raw
+from engine.bench.raw import Raw
 from engine.cli.fit import describe, table
 from engine.cli.models import models
 from engine.doctor import gpu_finding
+from engine.errors import ModelError
 from engine.machine import gpus, hardware, speed
 from engine.machine.devices import Build, Device, ask
 from engine.machine.gguf import read_header
 from engine.machine.gpus import Gpu, nvidia
 from engine.machine.hardware import Hardware, load
-from engine.models import catalogue, store
+from engine.models import catalogue, choice, store
 from engine.models.choice import choose
 from engine.models.fit import Plan, plan, plans
 from engine.models.shape import Shape
@@ -145,6 +152,69 @@ def test_auto_goes_by_what_fit_has_found_and_kept(tmp_path: Path, monkeypatch: p
     assert store.resolve("qwen2.5-coder-0.5b").why == ""
 
 
+@pytest.fixture
+def host_of(request: pytest.FixtureRequest) -> Callable[[Path], subprocess.Popen[bytes]]:
+    """Starts what looks like a model host in the list of processes, and ends it after the test."""
+
+    def start(model: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", "import time; time.sleep(60)", "engine.host", "--model", str(model)]
+        process = subprocess.Popen(command)
+        request.addfinalizer(process.wait)
+        request.addfinalizer(process.kill)
+        return process
+
+    return start
+
+
+def test_auto_stays_with_a_model_whose_own_host_holds_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host_of: Callable[[Path], subprocess.Popen[bytes]]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GREENFINCH_MODELS", str(tmp_path))
+    small, middle = catalogue.load().models[:2]
+    for entry in (small, middle):
+        with (tmp_path / entry.file).open("wb") as file:
+            file.write(b"GGUF")
+            file.truncate(entry.size)
+    hardware.keep(evolve(machine("laptop_8gb"), cpu=hardware.cpu_name(), cores=hardware.usable_cores()))
+    left = 8 * 10**9
+    monkeypatch.setattr(hardware, "available_bytes", lambda: left)
+    assert store.resolve("auto").name == middle.name
+    left = 1_500_000_000  # by another program: there is room for the small one alone
+    assert store.resolve("auto").name == small.name
+    host = host_of(tmp_path / middle.file)
+    assert store.resolve("auto").name == middle.name
+    left = 10**8
+    assert store.resolve("auto").name == middle.name
+    host.kill()
+    host.wait()
+    left = 1_500_000_000
+    assert store.resolve("auto").name == small.name
+
+
+def test_hosts_are_not_looked_for_where_memory_is_plenty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(_entries: object) -> frozenset[str]:
+        raise AssertionError
+
+    monkeypatch.setattr(choice, "hosted", look)
+    roomy = evolve(machine("laptop_8gb"), ram=64 * 10**9, ram_free=60 * 10**9)
+    monkeypatch.setattr(hardware, "kept", lambda: roomy)
+    assert choose(catalogue.load().models[:2]).entry is catalogue.load().models[1]
+
+
+def test_what_was_kept_is_told_with_the_memory_that_cards_have_free_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = evolve(machine("rtx_16gb"), cpu=hardware.cpu_name(), cores=hardware.usable_cores(), gpu_build=True)
+    card = evolve(found.gpus[0], free=10**9)  # as a host has left it while `fit` ran
+    other = Gpu("Radeon", "AMD", 8 * 10**9, 10**9)
+    hardware.keep(evolve(found, gpus=(card, card, other)))
+    monkeypatch.setattr(gpus, "_nvidia", lambda: iter([evolve(card, free=2 * 10**9), evolve(card, free=3 * 10**9)]))
+    kept = hardware.kept()
+    assert kept is not None and [gpu.free for gpu in kept.gpus] == [2 * 10**9, 3 * 10**9, 8 * 10**9]
+
+
 def test_fit_plans_for_a_machine_in_a_file_and_prints_it_as_such_a_file(tmp_path: Path) -> None:
     file = MACHINES / "rtx_16gb.json"
     shown = CliRunner().invoke(models, ["fit", "--machine", str(file), "--all"]).stdout
@@ -156,6 +226,105 @@ def test_fit_plans_for_a_machine_in_a_file_and_prints_it_as_such_a_file(tmp_path
     (tmp_path / "bad.json").write_text("{}")
     error = CliRunner().invoke(models, ["fit", "--machine", str(tmp_path / "bad.json")]).exception
     assert "no description of hardware" in str(error)
+
+
+@pytest.fixture
+def two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the 0.5B and the 7B model's names and heads, on a laptop that was read just now."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("GREENFINCH_MODELS", str(tmp_path))
+    monkeypatch.setattr(hardware, "read", lambda: machine("laptop_8gb"))
+    for name in ("0.5b", "7b"):
+        entry = catalogue.load().entry(f"qwen2.5-coder-{name}")
+        shape = {"block_count": entry.layers, "embedding_length": entry.width, "feed_forward_length": entry.inner,
+                 "attention.head_count": entry.heads, "attention.head_count_kv": entry.kv_heads,
+                 "context_length": entry.context}  # fmt: skip
+        with (tmp_path / entry.file).open("wb") as file:
+            file.write(head(shape))
+            file.truncate(entry.size)
+    return tmp_path
+
+
+def head(numbers: dict[str, int]) -> bytes:
+    """Of a GGUF file of the architecture `qwen2` without tensors."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value)) + value.encode()
+
+    made = b"GGUF" + struct.pack("<IQQ", 3, 0, 1 + len(numbers))
+    made += text("general.architecture") + struct.pack("<I", 8) + text("qwen2")
+    for key, number in numbers.items():
+        made += text(f"qwen2.{key}") + struct.pack("<II", 4, number)
+    return made
+
+
+class Meter:
+    """In place of a measurement."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.broken = ""
+        monkeypatch.setattr(raw, "measure", self)
+
+    def __call__(self, file: Path, *, context: int, n: int, **_: int) -> Raw:
+        if self.broken in file.name and self.broken:
+            raise ModelError(f"{file.name} could not be measured: it broke.")
+        self.asked.append((file.name, n))
+        return Raw(80.0, 30.0, 60.0, 10**9, 0)
+
+
+def test_what_does_not_fit_is_not_loaded_to_be_measured(two_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meter = Meter(monkeypatch)
+    done = CliRunner().invoke(models, ["fit", "--measure", "--rounds", "1"])
+    assert done.exit_code == 0, done.output
+    assert [name for name, _ in meter.asked] == ["qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"]
+    assert "qwen2.5-coder-7b is left out: It does not fit" in done.stderr
+    assert "decode tokens/s, 8 at once" in done.stdout
+
+
+def test_a_model_that_cannot_be_measured_takes_nothing_from_the_others(
+    two_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "read", lambda: evolve(machine("laptop_8gb"), ram_free=10**11))
+    meter = Meter(monkeypatch)
+    meter.broken = "0.5b"
+    done = CliRunner().invoke(models, ["fit", "--measure", "--rounds", "1"])
+    assert done.exit_code == 0, done.output
+    assert "estimated, with a context" in done.stdout and len(meter.asked) == 1
+    assert "it broke" in done.stderr
+    (two_models / catalogue.load().entry("qwen2.5-coder-7b").file).open("r+b").write(b"GGUF\xff\xff")
+    told = json.loads(CliRunner().invoke(models, ["fit", "--measure", "--rounds", "1", "--json"]).stdout)
+    assert len(told["plans"]) == 5 and told["measured"] == []
+    assert list(told["not_measured"]) == ["qwen2.5-coder-0.5b", "qwen2.5-coder-7b"]
+
+
+def test_no_more_candidates_are_measured_than_the_context_has_cells_for(
+    two_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = Meter(monkeypatch)
+    done = CliRunner().invoke(models, ["fit", "--measure", "--rounds", "1", "--context", "512"])
+    assert [n for _, n in meter.asked] == [3], "400 tokens of prompt and 32 of each are no more than 512"
+    assert "decode tokens/s, 3 at once" in done.stdout
+
+
+def test_another_machine_cannot_be_measured() -> None:
+    done = CliRunner().invoke(models, ["fit", "--machine", str(MACHINES / "rtx_16gb.json"), "--measure"])
+    assert done.exit_code == 2 and "--measure is of this machine" in done.stderr
+
+
+def test_memory_is_asked_for_before_a_model_is_measured(two_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.machine.memory.available_bytes", lambda: 10**9)
+    with pytest.raises(ModelError, match=r"1,000 MB are available"):
+        raw._load(two_models / catalogue.load().entry("qwen2.5-coder-7b").file, 2048, 1)
+    with pytest.raises(ModelError, match=r"too short for a context of 32768"):
+        raw._load(two_models / catalogue.load().entry("qwen2.5-coder-0.5b").file, 32768, 1)
+
+
+def test_without_resource_the_peak_is_what_windows_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    told = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5, peak_wset=7))
+    monkeypatch.setattr(raw.psutil, "Process", lambda: told)
+    assert raw._peak() == 7
 
 
 def test_this_machine_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import numpy
 import pytest
 
 from engine.bench.optimising import page
-from engine.bench.variants import Recipe, Variant, recipes
+from engine.bench.variants import Recipe, Row, recipes
 from engine.errors import ModelError
 from engine.machine.gguf import read_header
 from engine.models.quantise import COPY, deep_layers, quantise, source_type
@@ -87,9 +87,8 @@ def test_pruned_and_quantised_files_are_smaller_models_that_load(small_model: Pa
 def test_the_report_compares_with_the_source_and_never_calls_a_variant_better_than_it() -> None:
     from engine.bench.results import Machine
 
-    source = Variant(Recipe("source (Q4_K_M)"), 400_000_000, {"1": [30.0, 50.0, 40.0], "4": [60.0]}, 10.0, 256)
-    speed = {"1": [44.0, 44.0, 44.0], "4": [75.0]}
-    pruned = Variant(Recipe("2 layers pruned", COPY, (21, 22)), 360_000_000, speed, 25.0, 256)
+    source = Row(Recipe("source (Q4_K_M)"), 400_000_000, {1: 40.0, 4: 60.0}, 10.0, 256)
+    pruned = Row(Recipe("2 layers pruned", COPY, (21, 22)), 360_000_000, {1: 44.0, 4: 75.0}, 25.0, 256)
     machine = Machine("CPU", 2, 8.0, "Linux", "3.11", "0.3", "small", 400, 2, 0.1)
     text = page(machine, [source, pruned], text="a.py", problems="", command="greenfinch models optimise small")
     assert "| source (Q4_K_M) | 400 | 40.0 | 60.0 | 10 |" in text

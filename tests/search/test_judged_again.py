@@ -10,9 +10,15 @@ import pytest
 from attrs import evolve
 from promises.workspace import BAD, GOOD, Workspace
 
+from engine import driver, searching
 from engine.bench.pool import from_record
+from engine.choosing import Chosen, choose_among
+from engine.energy import Account, Energy
 from engine.events import CandidateStarted, CandidateTested, Event, Outcome
 from engine.record import load_run
+from engine.search import Everything
+from engine.searching import _narrowed
+from engine.verification.base import Judge
 from engine.verification.strict import Case, Strict
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -71,3 +77,40 @@ async def test_tests_that_fail_in_a_fresh_run_are_said_not_to_be_deterministic(w
     refusing('"-".join', unsteady=True)
     outcome, _ = await implement(workspace, GOOD, BAD, strategy="full")
     assert outcome.reason == "a candidate passed once and failed when it was confirmed: the tests are not deterministic"
+
+
+def test_a_judge_is_narrowed_by_one_candidate_and_not_widened_by_another() -> None:
+    whole = Judge("pytest", ("t.py::one", "t.py::two", "t.py::three"), (), folder=Path())
+    first = evolve(whole, tests=whole.tests[:2], blocked={"t.py::three": "other"})
+    second = evolve(whole, tests=(whole.tests[0], whole.tests[2]), blocked={"t.py::two": "another"})
+    assert _narrowed(whole, first) == first
+    assert _narrowed(first, whole) == first  # it had begun before
+    both = _narrowed(first, second)
+    assert (both.tests, set(both.blocked)) == (("t.py::one",), {"t.py::two", "t.py::three"})
+
+
+async def test_meters_are_asked_in_time_and_comparing_is_counted(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "_METER_EVERY", 0.0)
+    asked: list[float] = []
+    read, compared = Account.read, []
+
+    async def counted(account: Account, test_seconds: float) -> Energy:
+        asked.append(test_seconds)
+        return await read(account, test_seconds)
+
+    async def choose(*arguments: Any) -> Chosen:
+        compared.append(await choose_among(*arguments))
+        return compared[0]
+
+    monkeypatch.setattr(Account, "read", counted)
+    monkeypatch.setattr(driver, "choose_among", choose)
+    engine = workspace.engine(BAD, GOOD, ALSO_GOOD)
+    engine._policy = Everything(plain=2, variants=0, parents=0)
+    async with engine.implement(workspace.request()) as events:
+        *_, outcome = [event async for event in events]
+    assert outcome.passed
+    assert len(asked) > 2
+    (found,) = compared
+    assert found.behaviours.skipped == ""
+    assert found.behaviours.cpu_seconds > 0.1  # a run of the tests, and three processes
+    assert asked[-1] - asked[-2] >= found.behaviours.cpu_seconds

@@ -16,6 +16,7 @@ from engine.generation.base import Message
 from engine.generation.scripted import Reply, ScriptedGenerator
 from engine.machine.cpus import usable_cores, workers_for_tests
 from engine.record import load_run
+from engine.reporting import read_story, render
 from engine.sampling import seed_of
 from engine.search import WIDTH, width_after
 from engine.session import Engine
@@ -238,3 +239,17 @@ async def test_without_a_prefill_the_function_is_taken_from_the_replys_first_blo
     if not passed:
         (rejected,) = [e for e in events if isinstance(e, CandidateRejected)]
         assert "does not define slugify" in rejected.reason
+
+
+@pytest.mark.slow
+async def test_what_no_encoding_has_in_a_failure_can_be_shown_sent_and_kept(workspace):
+    model = Listening("    raise ValueError('half a pair: \\ud800')\n", GOOD)
+    settings = Settings().updated({"python": sys.executable, "candidates": 3}, source="test")
+    *events, outcome = await run(Engine(settings, generator=model), workspace.request())
+    assert outcome.passed
+    told = next(e.message for e in events if isinstance(e, CandidateTested))
+    shown = [told, *(message.content for request in model.requests for message in request.messages)]
+    assert "half a pair: \\ud800" in told
+    assert all(text.encode("utf-8") for text in shown)
+    page = render(read_story(load_run(Path(outcome.record).stem)))
+    assert b"half a pair: \\ud800" in page.encode("utf-8")

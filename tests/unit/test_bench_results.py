@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
+from click.testing import CliRunner
 from rich.console import Console
 
 from engine.bench.journal import Journal
+from engine.bench.problems import Problem
 from engine.bench.runner import Result, summarise
+from engine.cli import bench_run
 from engine.cli.bench_run import electricity, remarks
 from engine.errors import ConfigError
 
@@ -93,3 +97,17 @@ def test_solves_that_came_too_late_are_told() -> None:
     (summary,) = summarise([SOLVED, evolve(SOLVED, id="b", seconds=31.0), WRONG], budget_seconds=30)
     assert summary.late == 1
     assert "1 were confirmed only" in next(remarks([summary]))
+
+
+def test_reasons_are_printed_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parametrised test's name may look like markup of the terminal's library."""
+    reason = "test_x[/a/b] and test_y[red] fail"
+
+    async def ran(problems: object, *args: Any, **_: object) -> None:
+        args[3](evolve(NOT, reason=reason), None)
+
+    monkeypatch.setattr(bench_run, "problems_of", lambda _name: [Problem("b", "m.py", "", "t.py", "")])
+    monkeypatch.setattr(bench_run, "run_problems", ran)
+    done = CliRunner().invoke(bench_run.run, ["--problems", "x", "--model", "m.gguf"])
+    assert done.exit_code == 0, done.exception
+    assert f"not solved: {reason}" in " ".join(done.stdout.split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +15,9 @@ import pytest
 from engine.energy import Account, Energy, Meter, Work
 from engine.energy.meter import Opener
 from engine.energy.nvml import Nvml
-from engine.energy.powermetrics import intervals
+from engine.energy.powermetrics import PowerMetrics, intervals
 from engine.energy.rapl import Rapl
+from engine.generation.local import _Spent
 
 # As /sys/class/powercap shows them on a machine with one package: the cores lie within it, the memory beside it, and
 # psys around it all.
@@ -208,6 +211,52 @@ Intel energy model derived package power (CPUs+GT+SA): 4.25W
 """
     assert list(intervals(apple.splitlines())) == pytest.approx([1.172 * 1.00337, 2.0])
     assert list(intervals(intel.splitlines())) == pytest.approx([4.25])
+
+
+def test_a_meter_that_takes_no_signal_from_us_ends_by_its_closed_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As powermetrics does under sudo."""
+    line = "*** Sampled system activity (now) (1000ms elapsed) ***\\nCombined Power (CPU + GPU + ANE): 1000 mW"
+    command = ["sh", "-c", f"while printf '{line}\\n' 2>/dev/null; do sleep 0.05; done"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    metering = PowerMetrics(process)
+    while metering.joules() == 0:
+        time.sleep(0.01)
+
+    def forbidden() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(process, "terminate", forbidden)
+    metering.close()
+    assert process.poll() is not None
+
+
+def test_a_meter_that_cannot_be_closed_does_not_take_the_outcome_along() -> None:
+    class Stuck:
+        name, covers = "stuck", "cpu"
+
+        def joules(self) -> float:
+            return 1.0
+
+        def close(self) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+    meter(Stuck).stop()  # type: ignore[arg-type] # a meter like any other
+
+
+def test_what_a_host_had_done_before_this_run_met_it_is_not_this_runs() -> None:
+    spent = _Spent(started={7})
+
+    def health(pid: int, cpu: float) -> dict[str, float]:
+        return {"pid": pid, "cpu_seconds": cpu, "prompt_seconds": cpu / 2, "decode_seconds": cpu}
+
+    spent.learn(health(5, 7200.0))  # a host of another window's
+    spent.learn(health(5, 7203.0))
+    assert spent.total.cpu_seconds == pytest.approx(3.0)
+    spent.learn(health(7, 4.0))  # one that was started in its place: its loading counts
+    assert spent.total.cpu_seconds == pytest.approx(7.0)
+    spent.learn(health(9, 100.0))
+    spent.learn(health(9, 101.0))
+    assert spent.total.cpu_seconds == pytest.approx(8.0)
 
 
 def test_money_is_energy_times_price() -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from engine import record
 from engine.cli.runs import runs
 from engine.config import Settings
+from engine.errors import GreenfinchError
 from engine.record import Recorder
 from engine.reporting import read_story, render
 
@@ -194,6 +195,30 @@ def test_report_goes_where_it_is_wanted_and_comes_as_json(kept: Path, tmp_path: 
     assert "slugify" in (tmp_path / "a.html").read_text("utf-8")
     told = json.loads(CliRunner().invoke(runs, ["report", "20260101", "--json"]).stdout)
     assert (told["ending"], told["energy_wh"], told["path"]) == ("passed", 0.04, "s.py")
+
+
+def test_a_page_that_cannot_be_written_is_an_error_and_leaves_nothing(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = CliRunner().invoke(runs, ["report", "last", "--out", str(tmp_path / "missing" / "a.html")]).exception
+    assert isinstance(error, GreenfinchError)
+    assert "a.html cannot be written: No such file or directory" in error.what and "--out" in error.remedy
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    error = CliRunner().invoke(runs, ["report", "last", "--out", str(tmp_path / "a.html")]).exception
+    assert isinstance(error, GreenfinchError) and not (tmp_path / "a.html").exists()
+
+
+def test_what_no_encoding_knows_is_written_as_an_escape(kept: Path, tmp_path: Path) -> None:
+    told = OUTCOME | {"passed": False, "proof": "", "reason": "the test said \udcff"}
+    record_file = next(record.folder().glob("20260103*"))  # as an earlier version wrote it
+    record_file.write_text("\n".join(map(json.dumps, lines(told))) + "\n")
+    done = CliRunner().invoke(runs, ["report", "last", "--out", str(tmp_path / "a.html")])
+    assert done.exit_code == 0, done.exception
+    assert r"test said \udcff" in (tmp_path / "a.html").read_text("utf-8")
 
 
 def test_the_list_can_be_of_one_project_and_sums_up(kept: Path) -> None:

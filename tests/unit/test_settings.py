@@ -1,6 +1,9 @@
 """Settings: one declaration, several sources, and a clear word for what cannot be used."""
 
+from pathlib import Path
+
 import pytest
+from attrs import fields
 
 from engine.config import Settings
 from engine.errors import ConfigError
@@ -29,6 +32,7 @@ def test_the_environment_overrides_the_users_file(own_file):
         ({"strategy": "luck"}, "out of range"),
         ({"test_args": "-x"}, "test_args cannot be '-x'"),
         ({"budget_seconds": float("nan")}, "out of range"),
+        ({"temperature": float("inf")}, "finite"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_source(values, told):
@@ -46,6 +50,24 @@ def test_a_broken_file_is_named(own_file):
     own_file.write_text("model = ")
     with pytest.raises(ConfigError, match="not valid TOML"):
         Settings.load({})
+
+
+def test_a_file_that_may_not_be_read_is_named(own_file, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", str(own_file))
+
+    own_file.write_text("")
+    monkeypatch.setattr(Path, "read_text", refuse)  # the tests' user may be one whom no permission stops
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be read: Permission denied"):
+        Settings.load({})
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999"])
+def test_numbers_in_the_environment_are_finite(value):
+    for attribute in fields(Settings):
+        if isinstance(attribute.default, float):
+            with pytest.raises(ConfigError, match=attribute.name.upper()):
+                Settings.load({f"GREENFINCH_{attribute.name.upper()}": value})
 
 
 def test_a_number_in_the_environment_is_read_as_one():
