@@ -80,6 +80,7 @@ def _download(url: str, partial: Partial, size: int, activity: str) -> None:
             if tries == _FRUITLESS_TRIES:
                 raise SourceError(f"broke off at {partial.size:,} of {size:,} bytes ({reason})")
             if partial.size < size:
+                partial.write(b"", f"{activity}, once more: {reason}")  # who listens may end it here
                 time.sleep(tries)
 
 

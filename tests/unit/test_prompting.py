@@ -220,7 +220,8 @@ def test_each_part_of_a_prompt_can_be_left_out():
     for part in (*PARTS, ""):
         prompt = build_prompt(PYTHON, TEXT, target, [TESTS], ["test_mod.py::test_target"], "def elsewhere(): ...",
                               without=frozenset({part}))  # fmt: skip
-        assert {name for name, mark in marks.items() if mark in prompt.messages[-1].content} == {*PARTS} - {part}
+        assert {name for name, mark in marks.items() if mark in prompt.messages[-1].content} == {*marks} - {part}
+        assert prompt.whole is (part == "prefill")
         assert "def target(z):" in prompt.messages[-1].content
 
 
