@@ -14,7 +14,6 @@ from engine.candidate import Candidate
 from engine.config import Settings
 from engine.errors import GenerationError, GreenfinchError
 from engine.events import CandidateRejected, CandidateStarted, CandidateTested, Event, JudgeFound, Origin
-from engine.generation.base import LostError
 from engine.judgement import Trial
 from engine.languages.base import Solution
 from engine.machine.cpus import usable_cores, workers_for_tests
@@ -25,8 +24,6 @@ from engine.verification.gate import Gate, Refused
 
 _METER_EVERY = 60.0
 """Seconds: meters are asked as often at least, since their counters wrap around (`energy.rapl`)."""
-_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-"""Seconds before the next candidates where a backend was lost; twice as long each time, until one is sampled."""
 _LOOK_AGAIN = 0.5  # seconds after which the policy is asked again, though nothing has happened but time
 _MENDABLE = ("NameError", "ImportError", "ModuleNotFoundError", "TypeError", "SyntaxError", "AttributeError",
              "UnboundLocalError", "IndentationError")  # fmt: skip
@@ -66,7 +63,6 @@ class Searching:
         trial: what tests are run with; judge: as far as it is known now.
         test_cpu: CPU seconds that tests have used.
         sampling_error: the last error of a backend.
-        lost: candidates whose backend was lost; up to the limit again, these are not counted against it.
         failure: what ended the search that is no candidate's fault.
     """
 
@@ -79,7 +75,6 @@ class Searching:
         self.test_cpu = 0.0
         self.sampling_error: GreenfinchError | None = None
         self.failure: Exception | None = None
-        self.lost = 0
         self.slots = anyio.CapacityLimiter(workers_for_tests(usable_cores()))
         self.trial = trial
         self._settings, self._policy, self._baseline = settings, policy, baseline
@@ -91,8 +86,6 @@ class Searching:
         self._no_larger = False
         self._watt_hours = 0.0
         self._metered = 0.0
-        self._lost_in_row = 0
-        self._paused_until = 0.0
         self._kills: dict[str, int] = {}
 
     # -- the policy's side
@@ -111,7 +104,7 @@ class Searching:
             if self._settings.budget_wh or self._now() - self._metered >= _METER_EVERY:
                 self._watt_hours, self._metered = await models.watt_hours(), self._now()
             step = decide(self._policy, self.state(models))
-            for decision in step.start if self._now() >= self._paused_until else ():
+            for decision in step.start:
                 candidate = self._start(decision)
                 tasks.start_soon(self._carry_out, candidate, partial(self._attempt, candidate, decision, models, gate))
             if step.over:
@@ -133,7 +126,7 @@ class Searching:
         width = width_after(self._tried())
         return State(
             attempts=tuple(self._so_far(c.attempt, models) for c in self.candidates),
-            limit=settings.candidates + min(self.lost, settings.candidates),
+            limit=settings.candidates,
             width=width,
             backlog=width + int(self.slots.total_tokens),
             temperature=settings.temperature,
@@ -211,15 +204,12 @@ class Searching:
             )
         except GreenfinchError as error:  # a model's file that is gone, too: others may be in their tests
             self.sampling_error = error
-            if isinstance(error, LostError):
-                self._pause()
             self._refuse(candidate, Refused(f"sampling failed: {error.what}"))
             return
         finally:
             candidate.sampling_seconds = self._now() - candidate.started
             tokens = models.sampler.spent.get(number, 0)
             candidate.attempt = evolve(candidate.attempt, tokens=tokens)
-        self._lost_in_row = 0
         if candidate.sampled.problem:
             self._refuse(candidate, Refused(candidate.sampled.problem))
             return
@@ -234,13 +224,6 @@ class Searching:
         candidate.attempt = evolve(candidate.attempt, status="testing")
         self._changed.set()
         await self.test(candidate, models)
-
-    def _pause(self) -> None:
-        """A backend was lost, with all that it had under way: the next candidates give it time to come back."""
-        self.lost += 1
-        if self._now() >= self._paused_until:
-            self._paused_until = self._now() + min(_LONGEST_PAUSE, _PAUSE * 2**self._lost_in_row)
-            self._lost_in_row += 1
 
     async def _larger(self, models: Models) -> Sampler:
         """Raises: GenerationError, after which there is no larger model for this run."""

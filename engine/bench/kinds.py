@@ -6,9 +6,7 @@ Each kind runs in a process of its own, and answers one question: n candidates o
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -28,6 +26,7 @@ from engine.errors import GenerationError
 from engine.generation.base import Generator, Message, SampleRequest
 from engine.generation.endpoints import UNIX, connect
 from engine.generation.openai import OpenAIGenerator
+from engine.machine import children
 from engine.models.store import ModelFile
 
 TEMPERATURE = 0.8
@@ -183,10 +182,9 @@ async def child(kind: str, model: ModelFile, threads: int) -> AsyncIterator[Chil
 @contextmanager
 def _process(module: str, options: list[str]) -> Iterator[subprocess.Popen[str]]:
     """A Python module run as a process with pipes, ended with the block."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     process = subprocess.Popen(  # noqa: S603 - our own modules
-        [sys.executable, "-P", "-m", module, *options],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        children.command(module, *options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, env=children.environment(),
     )  # fmt: skip
     try:
         yield process

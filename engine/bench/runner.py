@@ -27,6 +27,9 @@ from engine.languages.python import Python
 from engine.record import load_run
 from engine.session import Engine, ImplementRequest
 
+DECISIVE = ("candidates", "budget_seconds", "budget_tokens", "budget_wh", "temperature", "comments", "max_tokens",
+            "context_tokens", "test_timeout_seconds")  # fmt: skip
+"""Settings that figures depend on, whatever the model and the strategy."""
 TURN = 20
 """Problems that one strategy is given before the next one gets them; more than the prompts that the host keeps."""
 

@@ -26,7 +26,7 @@ from attrs import define, field, frozen
 from engine.bench import raw as raw_speed
 from engine.bench.pool import RecordedRun
 from engine.bench.problems import Problem
-from engine.bench.runner import Result, run_problems
+from engine.bench.runner import DECISIVE, Result, run_problems
 from engine.config import Settings
 from engine.errors import ConfigError, ModelError
 from engine.machine import children
@@ -42,9 +42,6 @@ IMPORTANCE = "+imatrix"
 _IMPORTANCE_WINDOWS = 8
 _CONTEXT, _PROMPT, _TOKENS = 1024, 128, 24
 _SEED = 0
-_DECISIVE = ("strategy", "candidates", "budget_seconds", "budget_tokens", "budget_wh", "temperature", "comments",
-             "max_tokens", "context_tokens", "test_timeout_seconds")  # fmt: skip
-"""Settings that solves depend on, besides the number of threads; the variant is the model, and the only one."""
 
 Say = Callable[[str], None]
 
@@ -255,7 +252,10 @@ class Bench:
 
     def _asked(self, problem: Problem, settings: Settings) -> str:
         """What a result answers, as a digest: the problem's files, and all settings that decide."""
-        decisive = {name: getattr(settings, name) for name in _DECISIVE} | {"threads": self._threads, "seed": _SEED}
+        decisive = {name: getattr(settings, name) for name in ("strategy", *DECISIVE)} | {
+            "threads": self._threads,
+            "seed": _SEED,
+        }
         return _digest(json.dumps([attrs.asdict(problem), decisive], sort_keys=True).encode())
 
     def path(self, variant: Variant) -> Path:

@@ -19,7 +19,7 @@ from rich.table import Table
 from engine.bench import plots, pool, replays
 from engine.bench.journal import Journal
 from engine.bench.policies import EVERYTHING, FIXED, left_out, policy_named, split
-from engine.bench.runner import Result, Summary, is_right, run_problems, summarise
+from engine.bench.runner import DECISIVE, Result, Summary, is_right, run_problems, summarise
 from engine.bench.simulate import Machine
 from engine.bench.sources import HUMANEVAL, problems_of
 from engine.bench.statistics import Interval
@@ -37,9 +37,7 @@ _PUBLISHED = (
     ("published: 14B, consumer card", "0.004 USD/task", "claimed"),
     ("its GPU alone", "0.0016 USD/task", "by its own traces"),
 )
-_DECISIVE = ("model", "endpoint", "endpoints", "larger_model", "candidates", "budget_seconds", "budget_tokens",
-             "budget_wh", "temperature", "comments", "max_tokens", "test_timeout_seconds")  # fmt: skip
-"""Settings that figures depend on: a folder holds results of one choice of these."""
+_MODELS = ("model", "endpoint", "endpoints", "larger_model")
 _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded, unless they are given
 
 
@@ -97,7 +95,7 @@ def run(
     settings = Settings.load().updated(options, source="command line")
     chosen = problems_of(problems)[skip:][:limit]
     journal = Journal(out, Result)
-    journal.stands_for({name: getattr(settings, name) for name in _DECISIVE} | {"model": _model(settings)})
+    journal.stands_for({name: getattr(settings, name) for name in (*_MODELS, *DECISIVE)} | {"model": _model(settings)})
     results = journal.earlier()
     done = frozenset((result.id, result.strategy, result.seed) for result in results)
     console = Console(stderr=as_json, highlight=False, markup=False)  # a test's name may look like markup

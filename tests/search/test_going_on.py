@@ -12,12 +12,11 @@ from attrs import evolve
 from promises.workspace import BAD, GOOD, Workspace
 from rich.console import Console
 
-from engine import searching
 from engine.cli.display import RunDisplay
 from engine.config import Settings
 from engine.errors import ModelError
-from engine.events import CandidateStarted, Event, Outcome, WentOn
-from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest
+from engine.events import Event, Outcome, WentOn
+from engine.generation.base import GeneratorInfo, Piece, SampleRequest
 from engine.generation.scripted import Reply, ScriptedGenerator
 from engine.record import load_run
 from engine.reporting import read_story, render
@@ -91,39 +90,3 @@ class Failing(ScriptedGenerator):
 async def test_a_candidate_in_its_tests_is_not_lost_with_the_model(workspace: Workspace) -> None:
     *_, outcome = await events_of(workspace, Failing((Reply(text=GOOD),)))
     assert isinstance(outcome, Outcome) and outcome.passed and outcome.winner == 1
-
-
-class Away(ScriptedGenerator):
-    """Its server is lost for so many samples."""
-
-    def __init__(self, lost: int, *replies: Reply) -> None:
-        super().__init__(replies)
-        self.lost = lost
-
-    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
-        self.lost -= 1
-        if self.lost >= 0:
-            raise LostError("the server is away")
-        async for piece in super().sample(request):
-            yield piece
-
-
-async def test_candidates_whose_server_was_lost_are_not_counted_and_give_it_time(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(searching, "_PAUSE", 0.3)
-    server = Away(2, Reply(text=BAD), Reply(text=GOOD))
-    *_, outcome = events = await events_of(workspace, server, candidates=2)
-    assert isinstance(outcome, Outcome) and outcome.passed and outcome.winner == 4
-    assert outcome.seconds > 0.3 + 0.6
-    assert sum(isinstance(event, CandidateStarted) for event in events) == 4
-
-
-async def test_a_server_that_stays_away_ends_the_run_with_its_error(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(searching, "_LONGEST_PAUSE", 0.0)
-    server = Away(100)
-    with pytest.raises(LostError, match="the server is away"):
-        await events_of(workspace, server, candidates=3)
-    assert server.lost == 100 - 2 * 3

@@ -117,6 +117,15 @@ async def test_a_class_may_keep_a_method_that_was_empty(judged: Judge) -> None:
 
 
 SQUARE = {"lib.py": "def square(number):\n    pass\n"}
+SQUARED = "def square(number):\n    return number * number\n"
+MARKED = """
+    import pytest
+    from lib import square
+
+    @pytest.mark.size(1)
+    def test_square():
+        assert square(3) == 9
+"""
 
 
 async def test_planted_tests_do_without_the_projects_automatic_fixtures(judged: Judge) -> None:
@@ -131,16 +140,8 @@ async def test_planted_tests_do_without_the_projects_automatic_fixtures(judged: 
         def marked(request):
             assert request.node.get_closest_marker("size").args
     """
-    tests = """
-        import pytest
-        from lib import square
-
-        @pytest.mark.size(1)
-        def test_square():
-            assert square(3) == 9
-    """
-    files = SQUARE | {"conftest.py": conftest, "test_lib.py": tests}
-    found = await judged(files, "square", "def square(number):\n    return number * number\n")
+    files = SQUARE | {"conftest.py": conftest, "test_lib.py": MARKED}
+    found = await judged(files, "square", SQUARED)
     assert found.accepted, found.reason
 
 
@@ -149,16 +150,8 @@ async def test_planted_tests_may_be_ended_by_hooks_of_the_project(judged: Judge)
         def pytest_runtest_setup(item):
             assert item.get_closest_marker("size").args
     """
-    tests = """
-        import pytest
-        from lib import square
-
-        @pytest.mark.size(1)
-        def test_square():
-            assert square(3) == 9
-    """
-    files = SQUARE | {"conftest.py": conftest, "test_lib.py": tests}
-    found = await judged(files, "square", "def square(number):\n    return number * number\n")
+    files = SQUARE | {"conftest.py": conftest, "test_lib.py": MARKED}
+    found = await judged(files, "square", SQUARED)
     assert found.accepted, found.reason
 
 
@@ -178,7 +171,7 @@ async def test_a_target_that_is_called_as_its_test_file_is_loaded_is_judged_by_i
             pass
     """
     files = SQUARE | {"test_lib.py": tests}
-    found = await judged(files, "square", "def square(number):\n    return number * number\n")
+    found = await judged(files, "square", SQUARED)
     assert found.accepted, found.reason
     assert [test.id.rpartition("::")[2] for test in found.tests] == ["test_table", "test_another"]
     wrong = await judged(files, "square", "def square(number):\n    return 4\n")

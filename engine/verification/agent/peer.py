@@ -249,7 +249,7 @@ def said_by(error: BaseException) -> Optional[str]:
     """The text of an exception; None if it cannot be told."""
     try:
         return str(error)[:LONGEST_TEXT]
-    except Exception:
+    except Exception:  # the candidate's own class may raise anything here
         return None
 
 
