@@ -19,10 +19,11 @@ try {
   page.setDefaultTimeout(60_000);
   if (plan.script) await drive(page);
   for (const { toast, dialog, button } of plan.clicks ?? []) {
-    await page
-      .locator(dialog ? ".monaco-dialog-box" : ".notification-toast", { hasText: dialog ?? toast })
-      .getByRole("button", { name: button })
-      .click({ timeout: 300_000 });
+    const box = page.locator(dialog ? ".monaco-dialog-box" : ".notification-toast", { hasText: dialog ?? toast });
+    const wanted = box.getByRole("button", { name: button });
+    await wanted.waitFor({ timeout: 300_000 });
+    for (const text of await box.allInnerTexts()) seen.add(plain(text)); // the watch below may not have come round yet
+    await wanted.click();
   }
   while (plan.done && !existsSync(plan.done)) await page.waitForTimeout(100);
   writeFileSync(plan.seen, JSON.stringify([...seen], null, 1));
@@ -40,6 +41,11 @@ async function drive(page) {
   }
 }
 
+/** A text as it is read: in one line. */
+function plain(text) {
+  return text.replace(/\s+/g, " ").trim();
+}
+
 /** The texts of all notifications and dialogs, as they change. */
 function watchNotifications(page) {
   const seen = new Set();
@@ -49,7 +55,7 @@ function watchNotifications(page) {
         .locator(".notification-toast, .monaco-dialog-box")
         .allInnerTexts()
         .catch(() => []);
-      for (const text of texts) seen.add(text.replace(/\s+/g, " ").trim());
+      for (const text of texts) seen.add(plain(text));
       await page.waitForTimeout(100).catch(() => {});
     }
   })();

@@ -11,9 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from attrs import define, frozen
 from editors.workspace import home_of, server_environment
 
@@ -145,6 +147,7 @@ class CodeServer:
                 self._browse(work / "page.json", seconds)
             finally:
                 _end(server)
+                _end_what_is_left(self.folder / "home")
         played = json.loads((work / "seen.json").read_text()) if scenarios else {}
         return Seen(played, json.loads((work / "toasts.json").read_text()))
 
@@ -202,3 +205,23 @@ def _end(server: subprocess.Popen[Any]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+
+
+def _end_what_is_left(home: Path, patience: float = 5.0) -> None:
+    """Whatever the editor has started, wherever it hangs by now, ends: by itself within `patience` seconds, or killed.
+
+    The editor does not wait for its extensions, and what one of them still writes would be found by the next test.
+    """
+    left = [process for process in psutil.process_iter() if _home(process) == str(home)]
+    _, still = psutil.wait_procs(left, timeout=patience)
+    for process in still:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(still)
+
+
+def _home(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("HOME", "")
+    except (psutil.Error, OSError):
+        return ""
