@@ -12,6 +12,7 @@ from engine.diffs import unified_diff
 from engine.energy import Energy
 from engine.events import BestAttempt, OpenQuestion, Outcome
 from engine.languages.base import Language, Target
+from engine.search import LEAST_TOKENS
 from engine.verification.base import Judge
 
 
@@ -75,10 +76,6 @@ def conclude(ending: Ending) -> Outcome:
     return _lost(common, ending) if ending.winner is None else _won(common, ending, ending.winner)
 
 
-_LEFT = 16
-"""With so few tokens left, no candidate is started."""
-
-
 def _won(common: Outcome, ending: Ending, winner: Winner) -> Outcome:
     total = winner.strict.verdict.tests_total
     number = winner.candidate.attempt.number
@@ -132,7 +129,7 @@ def _reason(ending: Ending) -> str:
     if ending.seconds >= ending.settings.budget_seconds:
         return f"the budget of {ending.settings.budget_seconds:g} s is used up"
     settings, spent = ending.settings, ending.tokens
-    if settings.budget_tokens and spent + _LEFT >= settings.budget_tokens:
+    if settings.budget_tokens and spent + LEAST_TOKENS > settings.budget_tokens:
         return f"the budget of {settings.budget_tokens} tokens is used up"
     if settings.budget_wh and ending.energy.watt_hours >= settings.budget_wh:
         return f"the budget of {settings.budget_wh:g} Wh is used up ({ending.energy.label})"
@@ -147,9 +144,16 @@ def _withdrawn(candidates: Sequence[Candidate]) -> str:
 
 
 def _best(ending: Ending) -> BestAttempt | None:
-    tested = [(c, c.verdict) for c in ending.candidates if c.verdict is not None]
+    """Of what was sampled: a body that was there before is no attempt."""
+    tested = [(c, c.verdict) for c in ending.candidates if c.verdict is not None and c.origin != "existing"]
     if not tested:
         return None
     best, verdict = max(tested, key=lambda pair: (pair[1].tests_passed, -pair[0].attempt.number))
-    diff = unified_diff(ending.base, best.text, ending.name)
-    return BestAttempt(best.attempt.number, verdict.tests_passed, verdict.tests_total, diff, verdict.first_failure)
+    return BestAttempt(
+        best.attempt.number,
+        verdict.tests_passed,
+        verdict.tests_total,
+        unified_diff(ending.base, best.text, ending.name),
+        verdict.first_failure,
+        whole=best.attempt.whole,
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -170,30 +170,39 @@ class Settings:
         return tuple(dict.fromkeys(filter(None, (self.endpoint, *self.endpoints))))
 
     @classmethod
-    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
+    def load(
+        cls, environment: Mapping[str, str] | None = None, *, refused: Callable[[ConfigError], None] | None = None
+    ) -> Settings:
         """Defaults, then the user's file, then the environment (`GREENFINCH_MODEL` and so on).
+
+        Args:
+            refused: told of whatever cannot be used, while the rest counts; without it, that is an error.
 
         Raises:
             ConfigError: naming the file or variable, and the setting.
         """
-        settings = cls()
+        entries: list[tuple[str, str, Any]] = []
+        problems: list[ConfigError] = []
         file = user_file()
         try:
-            if file.is_file():
-                settings = settings.updated(tomllib.loads(file.read_text("utf-8")), source=str(file))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{file} is not valid TOML: {error}.", remedy="Mend or remove the file.") from error
-        except OSError as error:
-            raise ConfigError(
-                f"{file} cannot be read: {error.strerror or error}.",
-                remedy="Check its permissions, or name another file by GREENFINCH_CONFIG.",
-            ) from error
+            entries += [(str(file), name, value) for name, value in _values_of(file).items()]
+        except ConfigError as error:
+            problems.append(error)
         environment = os.environ if environment is None else environment
         for attribute in fields(cls):
             variable = f"GREENFINCH_{attribute.name.upper()}"
             if variable in environment:
-                value = _from_text(attribute, environment[variable])
-                settings = settings.updated({attribute.name: value}, source=variable)
+                entries.append((variable, attribute.name, _from_text(attribute, environment[variable])))
+        settings = cls()
+        for source, name, value in entries:
+            try:
+                settings = settings.updated({name: value}, source=source)
+            except ConfigError as error:
+                problems.append(error)
+        for problem in problems:
+            if refused is None:
+                raise problem
+            refused(problem)
         return settings
 
     def updated(self, values: Mapping[str, Any], *, source: str) -> Settings:
@@ -227,6 +236,23 @@ class Settings:
 def user_file() -> Path:
     """Where the user's own settings are read from, whether or not it exists."""
     return Path(os.environ.get("GREENFINCH_CONFIG") or platformdirs.user_config_path("greenfinch") / "config.toml")
+
+
+def _values_of(file: Path) -> dict[str, Any]:
+    """What the user's file sets; nothing if there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}.", remedy="Mend or remove the file.") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be read: {error.strerror or error}.",
+            remedy="Check its permissions, or name another file by GREENFINCH_CONFIG.",
+        ) from error
 
 
 def _convert(value: Any, attribute: Attribute[Any]) -> Any:

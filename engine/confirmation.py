@@ -9,7 +9,7 @@ import anyio
 from attrs import evolve, frozen
 
 from engine.candidate import Candidate, Winner
-from engine.errors import TargetNotFoundError
+from engine.errors import GreenfinchError, TargetNotFoundError
 from engine.judgement import Trial
 from engine.languages.base import Solution, Target
 from engine.verification.base import Judge
@@ -48,7 +48,10 @@ async def confirm(
     cpu, reason = 0.0, ""
     for solution, untested in _final_forms(trial, candidate):
         for _ in range(_TURNS):
-            snapshot = Snapshot.take(request)
+            try:
+                snapshot = Snapshot.take(request)
+            except GreenfinchError:  # removed meanwhile, or saved as no text
+                return Confirmation(stale=True, cpu_seconds=cpu)
             target = relocated(trial, snapshot.text)
             if target is None:
                 return Confirmation(stale=True, cpu_seconds=cpu)

@@ -117,7 +117,7 @@ class Run:
         )
         self._energy = Account(Meter(self._settings.cpu_watts, self._settings.gpu_watts))
         try:
-            outcome = await (self._search(snapshot) if solution is None else self._reapply(solution))
+            outcome = await (self._search(snapshot) if solution is None else self._reapply(snapshot, solution))
         except GreenfinchError as error:
             self._record("error", what=error.what, remedy=error.remedy)
             raise
@@ -157,10 +157,9 @@ class Run:
             energy = await self._energy.read(searching.test_cpu)
         return self._outcome(searching, self._if_still_so(winner), energy)
 
-    async def _reapply(self, solution: Solution) -> Outcome:
+    async def _reapply(self, snapshot: Snapshot, solution: Solution) -> Outcome:
         interpreter = await self._interpreter()
         async with Verifier(self._request.root, interpreter, self._settings) as verifier:
-            snapshot = Snapshot.take(self._request)
             searching = await self._searching(verifier, interpreter, snapshot)
             candidate = searching.add(solution, self._language.render(snapshot.text, self._target, solution))
             passed = await searching.test(candidate)
@@ -186,8 +185,7 @@ class Run:
             python=interpreter.label, started=self._started, seed=self._seed,
         )  # fmt: skip
         searching.test_cpu += baseline.verdict.cpu_seconds
-        failing = baseline.verdict.tests_total - baseline.verdict.tests_passed
-        searching.tell_judge(baseline.judge, failing, baseline.verdict.seconds, baseline.warnings)
+        searching.tell_judge(baseline.judge)
         return searching
 
     # -- the search
@@ -198,20 +196,24 @@ class Run:
         deadline = anyio.current_time() + max(1.0, left)
         winner: Winner | None = None
         async with anyio.create_task_group() as tasks:
-            while winner is None and self._stale is None and searching.failure is None:
-                with anyio.CancelScope(deadline=deadline):
-                    await searching.until_over(models, gate, tasks)
-                searching.drop_running()
-                passed = [c for c in searching.candidates if c.attempt.status == "passed"]
-                if not passed:
-                    break
-                winner = await self._best_confirmed(searching, passed)  # whatever it takes
+            try:
+                while winner is None and self._stale is None and searching.failure is None:
+                    with anyio.CancelScope(deadline=deadline):
+                        await searching.until_over(models, gate, tasks)
+                    searching.drop_running()
+                    passed = [c for c in searching.candidates if c.attempt.status == "passed"]
+                    if not passed:
+                        break
+                    winner = await self._best_confirmed(searching, passed)  # whatever it takes
+            except Exception as error:  # raised again below, without the task group's wrapping
+                searching.failure = error
             tasks.cancel_scope.cancel()
         if searching.failure is not None:
             if winner is None:
                 raise searching.failure
             self._record("failure", what=str(searching.failure))  # a proof stands, whatever else went wrong
-        if winner is None and searching.sampling_error and not any(c.solution for c in searching.candidates):
+        sampled = [c for c in searching.candidates if c.origin != "existing"]
+        if winner is None and searching.sampling_error and not any(c.solution for c in sampled):
             raise searching.sampling_error
         return winner
 

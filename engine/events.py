@@ -14,6 +14,7 @@ from attrs import field, frozen
 from engine.generation.base import GeneratorInfo
 from engine.languages.base import Solution, TextEdit
 from engine.verification.base import TestResult
+from engine.wording import tests_score
 
 Origin = Literal["greedy", "sampled", "repaired", "existing"]
 
@@ -117,6 +118,7 @@ class CandidateTested:
 
     Attributes:
         message: the first failure in one line; empty if it passed.
+        whole: all tests were run; it was not abandoned at its first failure.
         best: most tests passed by any candidate so far.
         tried: candidates that are through, rejected ones included.
     """
@@ -130,6 +132,12 @@ class CandidateTested:
     tokens: int
     best: int
     tried: int
+    whole: bool = True
+
+    @property
+    def score(self) -> str:
+        """How many tests it passed, in words."""
+        return tests_score(self.tests_passed, self.tests_total, self.whole)
 
 
 @frozen
@@ -139,6 +147,7 @@ class BestAttempt:
     Attributes:
         diff: unified, against the text the run started from.
         failure: the first test it fails.
+        whole: all tests were run; it was not abandoned at its first failure.
     """
 
     number: int
@@ -146,6 +155,12 @@ class BestAttempt:
     tests_total: int
     diff: str
     failure: TestResult | None
+    whole: bool = True
+
+    @property
+    def score(self) -> str:
+        """How many tests it passes, in words."""
+        return tests_score(self.tests_passed, self.tests_total, self.whole)
 
 
 @frozen
@@ -196,7 +211,7 @@ class Outcome:
     Attributes:
         passed: a winner was found and confirmed.
         tests_passed, tests_total: of the winner, or of the best attempt.
-        candidates: how many were sampled.
+        candidates: how many there were; a body that was there before is the first of them.
         tokens: sampled by all of them.
         energy_wh: watt-hours; energy_label: `measured (RAPL)`, `estimated`, or which part is which; energy_phases:
             watt-hours by phase (`prompt`, `decode`, `tests`).

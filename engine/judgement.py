@@ -172,6 +172,7 @@ async def judge_text(
         text, flags = admitted.text, admitted.flags
         trial = Trial.of(verifier, language, target, request, snapshot, baseline)
         judge, verdict = await trial.run(baseline.judge, text, tuple(solution.bodies.values()))
+        warnings = _warnings(evolve(baseline, judge=judge))
         if not verdict.passed:
             how = own_command.LABEL if judge.framework == own_command.FRAMEWORK else "tests"
             return Judgement(

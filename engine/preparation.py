@@ -102,6 +102,6 @@ async def prompt_for(
     sources = [snapshot.read(file) for file in judge.files if not (judge.doctests and file == target.path)]
     read = readable(snapshot.glance)
     related = await anyio.to_thread.run_sync(
-        partial(related_context, language, snapshot.text, target, request.root, read, sources)
+        partial(related_context, language, snapshot.text, target, request.root, read, sources), abandon_on_cancel=True
     )
     return build_prompt(language, snapshot.text, target, sources, judge.tests, related, without=without)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -84,6 +84,7 @@ class Searching:
         self._running: dict[int, anyio.CancelScope] = {}
         self._larger_ready: Sampler | None = None
         self._no_larger = False
+        self._warm = False
         self._watt_hours = 0.0
         self._metered = 0.0
         self._kills: dict[str, int] = {}
@@ -182,17 +183,18 @@ class Searching:
     async def _carry_out(self, candidate: Candidate, work: Callable[[], Awaitable[object]]) -> None:
         """What there is to do for a candidate, up to its verdict; what goes wrong beyond it ends the run."""
         number = candidate.attempt.number
-        with anyio.CancelScope() as scope:
-            self._running[number] = scope
-            try:
+        try:
+            with anyio.CancelScope() as scope:
+                self._running[number] = scope
                 await work()
-            except Exception as error:  # raised again by the driver, without the task group's wrapping
-                self.failure = error
-        self._running.pop(number, None)
-        if candidate.attempt.running:
-            candidate.attempt = evolve(candidate.attempt, status="dropped")
-        self._record_attempt(candidate)
-        self._changed.set()
+        except Exception as error:  # raised again by the driver, without the task group's wrapping
+            self.failure = error
+        finally:  # also where the whole search is cancelled
+            self._running.pop(number, None)
+            if candidate.attempt.running:
+                candidate.attempt = evolve(candidate.attempt, status="dropped")
+            self._record_attempt(candidate)
+            self._changed.set()
 
     async def _attempt(self, candidate: Candidate, decision: Decision, models: Models, gate: Gate) -> None:
         number = candidate.attempt.number
@@ -251,7 +253,7 @@ class Searching:
         self.test_cpu += verdict.cpu_seconds
         narrowed = _narrowed(self.judge, judge)
         if narrowed != self.judge:
-            self.tell_judge(narrowed, verdict.tests_total - verdict.tests_passed, verdict.seconds)
+            self.tell_judge(narrowed)
         candidate.verdict = verdict
         for result in verdict.results:
             if result.outcome in (TestOutcome.FAILED, TestOutcome.ERROR):
@@ -259,7 +261,8 @@ class Searching:
         abandoned = not whole and any(r.outcome is TestOutcome.MISSING for r in verdict.results)
         candidate.attempt = evolve(self._judged(candidate.attempt, verdict), whole=not abandoned)
         self._tell_verdict(candidate, verdict)
-        if not verdict.passed and self._tried() == 1 and self._settings.candidates > 1:
+        if models is not None and not verdict.passed and not self._warm and self._settings.candidates > 1:
+            self._warm = True
             self.trial.keep_warm(self._baseline)  # there will be others
         return verdict.passed
 
@@ -304,21 +307,23 @@ class Searching:
 
     # -- telling
 
-    def tell_judge(self, judge: Judge, failing: int, seconds: float, warnings: Sequence[str] = ()) -> None:
-        """The judge, at first and each time that tests had to be left out of it."""
+    def tell_judge(self, judge: Judge) -> None:
+        """The judge, at first and each time that tests had to be left out of it; with what the baseline says of it."""
         self.judge = judge
+        before = self._baseline.verdict
+        deciding = set(judge.tests)
         self._tell.emit(
             JudgeFound(
                 tests=len(judge.tests),
-                failing=failing,
+                failing=sum(not result.passed for result in before.results if result.id in deciding),
                 files=tuple(self.trial.request.relative(file) for file in judge.files),
                 framework=judge.framework,
                 python=self._python,
                 sandbox=self.trial.verifier.level,
-                seconds=seconds,
+                seconds=before.seconds,
                 blocked=dict(judge.blocked),
                 excluded=dict(judge.excluded),
-                warnings=tuple(warnings),
+                warnings=self._baseline.warnings,
                 sandbox_detail=self.trial.verifier.level_detail,
             )
         )
@@ -341,6 +346,7 @@ class Searching:
                 candidate.attempt.tokens,
                 max(c.attempt.tests_passed for c in self.candidates),
                 self._tried(),
+                candidate.attempt.whole,
             )
         )
 

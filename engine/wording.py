@@ -17,3 +17,8 @@ def some_of(texts: Iterable[str], most: int = MOST_LINES) -> list[str]:
 def counted(number: int, noun: str) -> str:
     """`1 token`, `2 tokens`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def tests_score(passed: int, total: int, whole: bool) -> str:
+    """`3/5 tests`; `1/5 tests, stopped at a failure` where not all of them were run."""
+    return f"{passed}/{total} tests" if whole else f"{passed}/{total} tests, stopped at a failure"

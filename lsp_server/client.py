@@ -1,7 +1,8 @@
 """What the editor at the other end can do, and bounded ways to ask it.
 
 Every request to the client goes through here: none is sent that the client did not say it supports, and none is waited
-for without a limit.  A client that never answers costs a job some seconds, and nothing else.
+for without a limit, but for those that ask its user: they stand until they are answered or the job is cancelled.  A
+client that never answers another one costs a job some seconds, and nothing else.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def _given(arguments: tuple[Any, ...]) -> dict[str, Any]:
 def _root(server: GreenfinchServer, uri: Any) -> Path:
     """The workspace folder of a document; without one the first there is, or the working folder."""
     path = to_fs_path(uri) if isinstance(uri, str) and uri.startswith("file:") else None
-    if path is not None:
+    if path:  # a buffer without a name has none
         return server.documents.root_of(Path(path))
     folders = [to_fs_path(folder.uri) for folder in server.documents.folders.values()] or [server.documents.root_path]
     return Path(folders[0]) if folders and folders[0] else Path.cwd()

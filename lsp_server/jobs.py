@@ -139,11 +139,14 @@ class Jobs:
         return next((job for job in self._running.values() if job.key == key), None)
 
     def find(self, job_id: str | None = None) -> Job | None:
-        """The job of that id, at work or ended; without one the latest that has a report, or else that there was."""
+        """The job of that id, at work or ended; without one the latest that has a report (a run rather than what else
+        leaves one), or else that there was.
+        """
         known = [*self._ended, *self._running.values()]
         if job_id is not None:
             return next((job for job in known if job.id == job_id), None)
-        return next((job for job in reversed(known) if job.report), known[-1] if known else None)
+        reported = sorted((job for job in known if job.report), key=lambda job: job.is_run)  # which keeps their order
+        return next(reversed(reported or known), None)
 
     def latest_run(self) -> Job | None:
         """The latest job that implemented something, or is about to."""

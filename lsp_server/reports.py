@@ -49,8 +49,8 @@ class Story:
                 self._started[number] = event
             case CandidateRejected(number=number, reason=reason):
                 self._results[number] = f"refused before any test: {reason}"
-            case CandidateTested(number=number, tests_passed=passed, tests_total=total, message=message):
-                self._results[number] = f"{passed}/{total} tests" + (f": {message}" if message else "")
+            case CandidateTested(number=number, score=score, message=message):
+                self._results[number] = score + (f": {message}" if message else "")
             case _:
                 pass
 
@@ -60,7 +60,7 @@ class Story:
         best = outcome.best
         if best is None:
             return line
-        line = f"{line.removesuffix('.')}.  Best attempt: {best.tests_passed}/{best.tests_total} tests."
+        line = f"{line.removesuffix('.')}.  Best attempt: {best.score}."
         if best.failure is not None:
             line += f"  First failure: {best.failure.id}: {best.failure.message}"
         return line
@@ -70,7 +70,7 @@ class Story:
         parts = [f"# Greenfinch: `{self._label}` is as it was", _sentence(outcome.reason or "no candidate passed")]
         best = outcome.best
         if best is not None:
-            parts.append(f"## Best attempt: candidate {best.number}, {best.tests_passed}/{best.tests_total} tests")
+            parts.append(f"## Best attempt: candidate {best.number}, {best.score}")
             parts.append(_fenced(best.diff, "diff"))
             if best.failure is not None:
                 parts.append(f"First test that it fails: `{best.failure.id}`")

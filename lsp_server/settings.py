@@ -68,10 +68,7 @@ class ClientSettings:
 
     def start(self, options: Any) -> None:
         """Take the user's own settings and the client's initializationOptions; nothing is sent yet."""
-        try:
-            self._base = Settings.load()
-        except ConfigError as error:
-            self._warn(error)
+        self._base = Settings.load(refused=self._warn)
         values = _section(options)
         self._options = _mapping(options) if values is None else values
         # Clients put the section around the settings, and these beside it or into it.

@@ -29,7 +29,7 @@ installs is used."
 
 (defclass greenfinch-client (jsonrpc-process-connection)
   ((root :initarg :root :accessor greenfinch-client-root :documentation "The project's folder.")
-   (ready :initform nil :accessor greenfinch-client--ready)
+   (ready :initform nil :accessor greenfinch-client-ready)
    (waiting :initform nil :accessor greenfinch-client--waiting
             :documentation "Functions to call once the server is ready.")
    (told :initform nil :accessor greenfinch-client--told :documentation "The settings that the server knows.")
@@ -98,19 +98,33 @@ Without one signal an error that tells how to install it."
   "The connection of the current buffer's project, or nil."
   (gethash (greenfinch-client-root-here) greenfinch-client--all))
 
-(defun greenfinch-client-call (function)
+(defvar greenfinch-client--latest nil
+  "The connection that a command went to last.")
+
+(defun greenfinch-client--in-use ()
+  "The connection that a command went to last, if it is there still."
+  (and greenfinch-client--latest (memq greenfinch-client--latest (greenfinch-client-all)) greenfinch-client--latest))
+
+(defun greenfinch-client-forget (connection)
+  "Forget what waits for CONNECTION's server to be ready; whether there was anything."
+  (prog1 (greenfinch-client--waiting connection)
+    (setf (greenfinch-client--waiting connection) nil)))
+
+(defun greenfinch-client-call (function &optional anywhere)
   "Call FUNCTION with the current project's connection, once that is ready.
 It is called in the current buffer.  The server is started if need be, and
-then has the texts of the project's buffers."
+then has the texts of the project's buffers.  With ANYWHERE the connection in
+use does, too, where the project has none: a report lies in no project."
   (let* ((buffer (current-buffer))
-         (connection (or (greenfinch-client-here) (greenfinch-client--start)))
+         (connection (or (greenfinch-client-here) (and anywhere (greenfinch-client--in-use)) (greenfinch-client--start)))
          (call (lambda ()
                  (when (buffer-live-p buffer)
                    (with-current-buffer buffer
                      (greenfinch-client--tell-settings connection)
                      (greenfinch-client-sync-all connection)
                      (funcall function connection))))))
-    (if (greenfinch-client--ready connection)
+    (setq greenfinch-client--latest connection)
+    (if (greenfinch-client-ready connection)
         (funcall call)
       (push call (greenfinch-client--waiting connection)))))
 
@@ -163,7 +177,7 @@ then has the texts of the project's buffers."
     (if (not (equal encoding "utf-32"))
         (greenfinch-client--failed connection (format "it counts columns as %s" encoding))
       (jsonrpc-notify connection :initialized (make-hash-table))
-      (setf (greenfinch-client--ready connection) t)
+      (setf (greenfinch-client-ready connection) t)
       (let ((calls (nreverse (greenfinch-client--waiting connection))))
         (setf (greenfinch-client--waiting connection) nil)
         (mapc #'funcall calls)))))
@@ -178,7 +192,7 @@ then has the texts of the project's buffers."
   "End CONNECTION and its server."
   (setf (greenfinch-client--ending connection) t)
   (when (jsonrpc-running-p connection)
-    (when (greenfinch-client--ready connection)
+    (when (greenfinch-client-ready connection)
       (ignore-errors
         (jsonrpc-request connection :shutdown nil :timeout 5)
         (jsonrpc-notify connection :exit nil)))
@@ -265,8 +279,9 @@ Call FUNCTION with its answer."
                    (greenfinch-client-progress connection)))
     ("report" (when-let ((entry (assoc token (greenfinch-client-progress connection))))
                 (setf (caddr entry) (plist-get value :message))))
-    ("end" (when (equal (plist-get value :message) "cancelled") ; of any other end the server tells itself
-             (message "%s: cancelled" (cadr (assoc token (greenfinch-client-progress connection)))))
+    ("end" (when (string-match-p "\\`\\(?:cancelled\\|not begun\\)" (or (plist-get value :message) ""))
+             ;; Of any other end the server tells itself.
+             (message "%s: %s" (cadr (assoc token (greenfinch-client-progress connection))) (plist-get value :message)))
      (setf (greenfinch-client-progress connection)
            (assoc-delete-all token (greenfinch-client-progress connection)))))
   (force-mode-line-update t))
@@ -325,7 +340,8 @@ NAMES are those of the edit's annotations; one says whose edit it is."
 
 (defun greenfinch-client--ask (params)
   "Ask the user the question in PARAMS; the chosen action, or nil."
-  (let* ((actions (append (plist-get params :actions) nil))
+  (let* ((enable-recursive-minibuffers t) ; the user may be in one when the server asks
+         (actions (append (plist-get params :actions) nil))
          (titles (mapcar (lambda (action) (plist-get action :title)) actions))
          (chosen (condition-case nil
                      (completing-read (format "Greenfinch: %s " (plist-get params :message)) titles nil t)

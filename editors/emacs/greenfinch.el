@@ -159,20 +159,26 @@
 
 ;;; Commands
 
-(defun greenfinch--place ()
-  "Where point is, as an argument for the server.
-`greenfinch-mode' is turned on, so that the server has this buffer's text: a
-place in it is none in what lies on disk."
+(defun greenfinch--here ()
+  "A marker of point, in a buffer whose text the server is told.
+So `greenfinch-mode' is turned on: a place in the buffer is none in what lies
+on disk.  The marker stays with the text while a server starts."
   (unless (or greenfinch-mode (null buffer-file-name))
     (greenfinch-mode))
-  (list :uri (greenfinch-documents-uri) :position (greenfinch-documents-position (point))))
+  (copy-marker (point)))
 
-(defun greenfinch--command (name &optional argument)
+(defun greenfinch--place (marker)
+  "Where MARKER is now, as an argument for the server."
+  (list :uri (greenfinch-documents-uri) :position (greenfinch-documents-position (marker-position marker))))
+
+(defun greenfinch--command (name &optional argument anywhere)
   "Have this project's server execute NAME with ARGUMENT.
-If ARGUMENT is a function, its value is meant."
+If ARGUMENT is a function, its value is meant.  With ANYWHERE it is about no
+text, and the server in use is asked where this project has none."
   (greenfinch-client-call
    (lambda (connection)
-     (greenfinch-client-execute connection name (if (functionp argument) (funcall argument) argument)))))
+     (greenfinch-client-execute connection name (if (functionp argument) (funcall argument) argument)))
+   anywhere))
 
 ;;;###autoload
 (defun greenfinch-implement ()
@@ -180,24 +186,25 @@ If ARGUMENT is a function, its value is meant."
 On the first line of a class all its stubs are implemented, between
 definitions all of the file.  Turns on `greenfinch-mode'."
   (interactive)
-  (let ((place (greenfinch--place)))
-    (greenfinch--command "greenfinch.implement" place)
+  (let ((here (greenfinch--here)))
+    (greenfinch--command "greenfinch.implement" (lambda () (greenfinch--place here)))
     (message "Greenfinch: starting...  (M-x greenfinch-cancel ends it)")))
 
 ;;;###autoload
 (defun greenfinch-code-actions ()
   "Choose an action of Greenfinch at point, and do it."
   (interactive)
-  (let* ((place (greenfinch--place))
-         (position (plist-get place :position)))
+  (let ((here (greenfinch--here)))
     (greenfinch-client-call
      (lambda (connection)
-       (jsonrpc-async-request
-        connection :textDocument/codeAction
-        `(:textDocument (:uri ,(plist-get place :uri)) :range (:start ,position :end ,position)
-          :context (:diagnostics [] :only ["refactor.rewrite"] :triggerKind 1))
-        :success-fn (lambda (actions) (greenfinch--choose connection (append actions nil)))
-        :error-fn (lambda (failure) (message "Greenfinch: %s" (plist-get failure :message))))))))
+       (let* ((place (greenfinch--place here))
+              (position (plist-get place :position)))
+         (jsonrpc-async-request
+          connection :textDocument/codeAction
+          `(:textDocument (:uri ,(plist-get place :uri)) :range (:start ,position :end ,position)
+            :context (:diagnostics [] :only ["refactor.rewrite"] :triggerKind 1))
+          :success-fn (lambda (actions) (greenfinch--choose connection (append actions nil)))
+          :error-fn (lambda (failure) (message "Greenfinch: %s" (plist-get failure :message)))))))))
 
 (defun greenfinch--choose (connection actions)
   "Let the user choose among CONNECTION's ACTIONS, and carry it out."
@@ -219,33 +226,55 @@ definitions all of the file.  Turns on `greenfinch-mode'."
 (defun greenfinch-cancel ()
   "Cancel the work under way; with several jobs ask which."
   (interactive)
-  (let* ((jobs (greenfinch--jobs))
-         (title (cond
-                 ((null jobs) (user-error "Greenfinch does nothing at the moment"))
-                 ((cdr jobs) (completing-read "Cancel: " (mapcar #'caddr jobs) nil t))
-                 (t (caddr (car jobs))))))
-    (pcase-dolist (`(,connection ,token ,its . ,_) jobs)
-      (when (equal its title)
-        (jsonrpc-notify connection :window/workDoneProgress/cancel (list :token token))))
-    (message "%s: cancelling" title)))
+  (let ((choices (greenfinch--choices (greenfinch--jobs))))
+    (if (null choices)
+        (greenfinch--cancel-unseen)
+      (let ((choice (if (cdr choices) (completing-read "Cancel: " choices nil t) (caar choices))))
+        (pcase-let ((`(,connection ,token . ,_) (cdr (assoc choice choices))))
+          (jsonrpc-notify connection :window/workDoneProgress/cancel (list :token token))
+          (message "%s: cancelling" choice))))))
+
+(defun greenfinch--choices (jobs)
+  "JOBS by what the user is to call them, which no two have in common."
+  (let (choices)
+    (dolist (job jobs (nreverse choices))
+      (let* ((title (caddr job)) (name title) (number 1))
+        (while (assoc name choices)
+          (setq number (1+ number)
+                name (format "%s (%d, %s)" title number (abbreviate-file-name (greenfinch-client-root (car job))))))
+        (push (cons name job) choices)))))
+
+(defun greenfinch--cancel-unseen ()
+  "Cancel what has not said that it runs: it waits for a server, or its progress is not shown yet."
+  (unless (greenfinch-client-all)
+    (user-error "Greenfinch does nothing at the moment"))
+  (dolist (connection (greenfinch-client-all))
+    (if (greenfinch-client-forget connection)
+        (message "Greenfinch: cancelled before it began")
+      (when (greenfinch-client-ready connection)
+        (greenfinch-client-execute
+         connection "greenfinch.cancel" nil
+         (lambda (answer)
+           (message "Greenfinch: %s"
+                    (if (seq-empty-p (plist-get answer :cancelled)) "nothing is at work" "cancelling"))))))))
 
 ;;;###autoload
 (defun greenfinch-show-report ()
   "Show the report of the latest run that left one."
   (interactive)
-  (greenfinch--command "greenfinch.showReport"))
+  (greenfinch--command "greenfinch.showReport" nil t))
 
 ;;;###autoload
 (defun greenfinch-show-last-run ()
   "Show an account of the latest run, whether it passed or not."
   (interactive)
-  (greenfinch--command "greenfinch.showLastRun"))
+  (greenfinch--command "greenfinch.showLastRun" nil t))
 
 ;;;###autoload
 (defun greenfinch-pull-model ()
   "Bring the model that the settings ask for onto this machine."
   (interactive)
-  (greenfinch--command "greenfinch.pullModel"))
+  (greenfinch--command "greenfinch.pullModel" nil t))
 
 ;;;###autoload
 (defun greenfinch-doctor ()

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from engine.generation.endpoints import UNIX, connect
 from engine.generation.openai import OpenAIGenerator
 from engine.machine import children
 from engine.models.store import ModelFile
+from engine.tasks import all_of
 
 TEMPERATURE = 0.8
 CONTEXT = 8192
@@ -69,9 +71,7 @@ class Served:
             ended.append(time.monotonic() - begun)
 
         begun = time.monotonic()
-        async with anyio.create_task_group() as tasks:
-            for seed in range(n):
-                tasks.start_soon(sample, seed)
+        await all_of([partial(sample, seed) for seed in range(n)], most=n)
         return Timed(sampled, ended)
 
 

@@ -182,7 +182,7 @@ def load(pool: Path) -> list[RecordedRun]:
     """The runs of a pool, a file or the folder that holds it; of equal ones the last.
 
     Raises:
-        ConfigError: it is not there, or a line of it is no run.
+        ConfigError: it is not there, holds none, or a line of it is no run.
     """
     file = pool / FILE if pool.is_dir() else pool
     runs: dict[tuple[str, str, int], RecordedRun] = {}
@@ -200,4 +200,6 @@ def load(pool: Path) -> list[RecordedRun]:
                 break  # cut short when the bench was ended
             raise ConfigError(f"{file}, line {number}, is no run.", remedy="Record the pool again.") from error
         runs[run.problem, run.strategy, run.seed] = run
+    if not runs:
+        raise ConfigError(f"{file} holds no run.", remedy="Record the pool again.")
     return list(runs.values())

@@ -58,7 +58,7 @@ def load_problems(path: Path) -> list[Problem]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             return [_problem(json.loads(line)) for line in lines if line.strip()]
-    except OSError as error:
+    except (OSError, EOFError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", remedy="Name a .jsonl or .jsonl.gz file.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a problem set: {error!r}.", remedy="One JSON object a line.") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.bench.problems import Problem, load_problems
 from engine.errors import ConfigError
 from engine.languages.python import Python
+from engine.workspace import read_text
 
 HUMANEVAL = "humaneval"
 _TEST = re.compile(r"test_.*\.py|.*_test\.py")
@@ -48,21 +49,23 @@ def _exercise(place: Path, folder: Path) -> Problem | None:
     files = sorted(place.glob("*.py"))
     tests = [file for file in files if _TEST.fullmatch(file.name)]
     modules = [file for file in files if file not in tests]
-    stubs = {file: [f for f in Python().functions(file.read_text("utf-8")) if f.is_stub] for file in modules}
+    stubs = {file: [f for f in Python().functions(read_text(file)) if f.is_stub] for file in modules}
     module = next((file for file in modules if stubs[file]), None)
     if module is None or not tests:
         return None
-    hidden = sorted((place / _HIDDEN).glob("*.py"))
+    hidden = sorted(file for file in (place / _HIDDEN).glob("*.py") if file.name not in ("__init__.py", "conftest.py"))
+    if len(hidden) > 1:
+        raise ConfigError(f"{place / _HIDDEN} holds several files.", remedy="Put all hidden tests into one.")
     others = [file for file in files if file not in (module, tests[0])]
     return Problem(
         id=place.relative_to(folder).as_posix() if place != folder else folder.name,
         module_path=module.name,
-        module_text=module.read_text("utf-8"),
+        module_text=read_text(module),
         test_name=tests[0].name,
-        test_text=tests[0].read_text("utf-8"),
-        hidden_test_text=hidden[0].read_text("utf-8") if hidden else "",
+        test_text=read_text(tests[0]),
+        hidden_test_text=read_text(hidden[0]) if hidden else "",
         entry_points=tuple(f.qualname for f in stubs[module]),
-        extra_files={file.name: file.read_text("utf-8") for file in others},
+        extra_files={file.name: read_text(file) for file in others},
     )
 
 

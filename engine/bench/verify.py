@@ -22,6 +22,7 @@ from engine.config import Settings
 from engine.errors import GreenfinchError
 from engine.machine.cpus import usable_cores
 from engine.machine.hardware import load_average, system_name
+from engine.tasks import both
 from engine.verification.environment import clean_environment
 from engine.verification.interpreter import Interpreter
 from engine.verification.verifier import Verifier, reach_statement
@@ -187,9 +188,7 @@ async def _measure(project: Project, root: Path, python: Interpreter, repeat: in
                 raise GreenfinchError(f"A {'fresh' if fresh else 'warm'} run was not one: the figures mean nothing.")
 
         async def two() -> None:
-            async with anyio.create_task_group() as group:
-                group.start_soon(verdict)
-                group.start_soon(verdict)
+            await both(verdict, verdict)
 
         async def start() -> None:
             await anyio.run_process([sys.executable, "-I", "-S", "-c", "pass"])

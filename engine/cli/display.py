@@ -81,7 +81,7 @@ class RunDisplay:
             case CandidateRejected():
                 _print(self._console, self._final(event.number), Text(f"not tested: {event.reason}", style="yellow"))
             case CandidateTested():
-                score = f"{event.tests_passed}/{event.tests_total} tests"
+                score = event.score
                 mark = Text(f"passes {score}", style="green") if event.passed else Text(score, style="red")
                 line = (self._final(event.number), mark, Text(event.message, style="dim"))
                 if self._console.is_terminal:
@@ -142,7 +142,7 @@ def show_question(console: Console, question: OpenQuestion) -> None:
 
 def show_best(console: Console, best: BestAttempt) -> None:
     """What came nearest."""
-    _print(console, f"Best attempt (candidate {best.number}): {best.tests_passed}/{best.tests_total} tests pass.")
+    _print(console, f"Best attempt (candidate {best.number}): it passes {best.score}.")
     show_diff(console, best.diff)
     if best.failure is not None:
         _print(console, Text(f"First failure: {best.failure.id}", style="red"))

@@ -15,7 +15,7 @@ import click
 
 from engine import record
 from engine.errors import GreenfinchError
-from engine.wording import counted, some_of
+from engine.wording import counted, some_of, tests_score
 
 
 @click.group()
@@ -154,13 +154,17 @@ def _candidates(events: list[dict[str, Any]]) -> Iterator[str]:
             case "candidate_rejected":
                 yield _candidate(event, origins, f"rejected: {event['reason']}")
             case "candidate_tested":
-                verdict = f"{event['tests_passed']}/{event['tests_total']} tests, {event['seconds']:.1f} s"
+                verdict = f"{_score(event)}, {event['seconds']:.1f} s"
                 yield _candidate(event, origins, verdict if event["passed"] else f"{verdict}: {event['message']}")
 
 
 def _candidate(event: dict[str, Any], origins: dict[int, str], verdict: str) -> str:
     number = event["number"]
     return f"  {number:>3}  {origins.get(number, '?'):16}  {counted(event['tokens'], 'token'):>11}  {verdict}"
+
+
+def _score(told: dict[str, Any]) -> str:
+    return tests_score(told["tests_passed"], told["tests_total"], told.get("whole", True))
 
 
 def _ending(last: dict[str, Any]) -> Iterator[str]:
@@ -191,7 +195,7 @@ def _outcome(outcome: dict[str, Any]) -> Iterator[str]:
         yield f"reason   {outcome['reason']}"
     yield f"cost     {cost}"
     if best:
-        yield f"best     candidate {best['number']}: {best['tests_passed']}/{best['tests_total']} tests"
+        yield f"best     candidate {best['number']}: {_score(best)}"
         if failure := best.get("failure"):
             yield f"         {failure['id']}: {failure['message']}"
     if diff := outcome.get("edit") or best.get("diff"):

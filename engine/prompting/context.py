@@ -137,8 +137,8 @@ def judge_context(
     for source in sources:
         source = source.replace("\r\n", "\n")
         functions = [f for f in language.functions(source) if f.name.startswith("test")]
-        mine = [f for f in functions if f.name.partition("[")[0] in names]
-        judging = without_functions(source, [f for f in functions if f.name.partition("[")[0] not in names])
+        mine = [f for f in functions if f.name in names or "*" in names]  # `FILE::*`: a file that cannot be told apart
+        judging = without_functions(source, [f for f in functions if f not in mine])
         trimmed.append(_without_imports(language, judging).strip("\n"))
         alone += [source[_line_start(source, f.start) : f.end] for f in mine]
     whole = "\n\n".join(trimmed)

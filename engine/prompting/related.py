@@ -16,6 +16,7 @@ RELATED_BUDGET = 1000
 """Characters."""
 _MOST_CALLERS = 2
 _MOST_FILES = 400
+_MOST_ENTRIES = 20_000  # of folders that are walked for them
 _LARGEST = 200_000
 _AROUND = 2  # lines of a caller before and behind the call
 _PASSED_OVER = frozenset({"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"})
@@ -80,7 +81,7 @@ def _callers(language: Language, target: Target, root: Path, read: Read) -> Iter
     call = re.compile(rf"(?<!def ){dot}\b(?:{'|'.join(map(re.escape, sorted(names)))})\(")
     count = 0
     for file in _files(language, root):
-        if file == target.path or count == _MOST_CALLERS:
+        if file == target.path:
             continue
         source = read(file)
         match = call.search(source)
@@ -91,12 +92,17 @@ def _callers(language: Language, target: Target, root: Path, read: Read) -> Iter
         shown = "\n".join(lines[max(0, at - _AROUND) : at + _AROUND + 1]).strip("\n")
         count += 1
         yield f"# called in {file.relative_to(root).as_posix()}\n{shown}"
+        if count == _MOST_CALLERS:
+            return
 
 
 def _files(language: Language, root: Path) -> Iterator[Path]:
     """Files of the project in the target's language, without tests; a bounded number."""
-    count = 0
+    count = entries = 0
     for folder, folders, names in _walk(root):
+        entries += len(folders) + len(names)
+        if entries > _MOST_ENTRIES:
+            return
         folders[:] = sorted(name for name in folders if name not in _PASSED_OVER and not name.startswith("."))
         for name in sorted(names):
             file = folder / name

@@ -135,12 +135,11 @@ def _candidates(story: Story) -> Iterator[str]:
         return
     yield "<h2>All candidates</h2>"
     for told in story.candidates:
-        score = f"{told.tests_passed}/{told.tests_total} tests" if told.tests_total else told.status
         kind = {"passed": "ok", "failed": "no"}.get(told.status, "na")
         name = f"<b>{told.number}</b> {escape(told.how)}" + (f", {told.tokens} tokens" if told.tokens else "")
         reason = f' <span class="reason">{escape(told.reason)}</span>' if told.reason else ""
         is_open = " open" if told.number == story.winner and len(story.candidates) == 1 else ""
-        yield f'<details{is_open}><summary>{name} · <span class="{kind}">{escape(score)}</span>{reason}</summary>'
+        yield f'<details{is_open}><summary>{name} · <span class="{kind}">{escape(told.score)}</span>{reason}</summary>'
         parent = next((other for other in story.candidates if other.number == told.parent), None)
         for qualname, body in told.bodies.items():
             if len(told.bodies) > 1:

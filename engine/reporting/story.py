@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from attrs import define, field
 
+from engine.wording import tests_score
+
 Status = Literal["passed", "failed", "rejected", "cut off"]
 Line = Mapping[str, Any]
 
@@ -43,6 +45,12 @@ class Told:
     results: dict[str, tuple[str, str]] = field(factory=dict)
     tests_passed: int = 0
     tests_total: int = 0
+    whole: bool = True
+
+    @property
+    def score(self) -> str:
+        """How many tests it passed, in words, or what else became of it."""
+        return tests_score(self.tests_passed, self.tests_total, self.whole) if self.tests_total else self.status
 
     @property
     def how(self) -> str:
@@ -154,7 +162,8 @@ def _model(story: Story, line: Line, at: float) -> None:
     info = line.get("info") or {}
     model = str(info.get("model", ""))
     story.model = f"{story.model}, then {model}" if story.model and story.model != model else model
-    story.where, story.model_ready = str(info.get("where", "")), at
+    story.where = str(info.get("where", ""))
+    story.model_ready = at if story.model_ready is None else story.model_ready
 
 
 def _went_on(story: Story, line: Line, _at: float) -> None:
@@ -165,6 +174,7 @@ def _started(story: Story, line: Line, at: float) -> None:
     told = story.candidate(int(line["number"]))
     told.origin, told.parent, told.began = str(line.get("origin", "")), line.get("parent"), at
     told.variant, told.larger = str(line.get("variant", "plain")), bool(line.get("larger"))
+    story.confirming = None  # of an earlier one, which was refused
 
 
 def _text(story: Story, line: Line, at: float) -> None:
@@ -197,6 +207,7 @@ def _tested(story: Story, line: Line, _at: float) -> None:
     told.reason, told.tokens = str(line.get("message", "")), int(line.get("tokens", 0))
     told.test_seconds = float(line.get("seconds") or 0.0)
     told.tests_passed, told.tests_total = int(line.get("tests_passed", 0)), int(line.get("tests_total", 0))
+    told.whole = bool(line.get("whole", True))
 
 
 def _outcome(story: Story, line: Line, _at: float) -> None:

@@ -62,7 +62,7 @@ def _bars(story: Story, told: Told) -> list[Bar]:
         begun = max(end, told.tested - told.test_seconds) if told.test_seconds else end
         if begun - end > 0.05:
             bars.append(("wait", end, begun, f"waited {begun - end:.1f} s for its tests"))
-        passed = f"{told.tests_passed} of {told.tests_total} tests in {told.tested - begun:.1f} s"
+        passed = f"{told.score} in {told.tested - begun:.1f} s"
         bars.append((f"test {told.status.replace(' ', '-')}", begun, told.tested, passed))
     return bars
 

@@ -5,10 +5,11 @@ Pure: no I/O, no clock, no randomness but from a seed, so that it can be tested 
 
 from engine.search.choice import Choice, Passer, choose, distinguishing, stands_alone
 from engine.search.full import Full
-from engine.search.policy import POLICIES, Everything, Policy, decide
+from engine.search.policy import LEAST_TOKENS, POLICIES, Everything, Policy, decide
 from engine.search.state import VARIANTS, WIDTH, Attempt, Decision, Repair, Sample, State, Step, Variant, width_after
 
 __all__ = [
+    "LEAST_TOKENS",
     "POLICIES",
     "VARIANTS",
     "WIDTH",

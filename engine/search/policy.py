@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from engine.search.full import Full
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
-_LEAST_TOKENS = 16
+LEAST_TOKENS = 16
 """Fewer than these make no function; a candidate for which only so few are left is not started."""
 
 
@@ -45,7 +45,7 @@ def _affordable(state: State, wanted: tuple[Decision, ...]) -> tuple[Decision, .
     start: list[Decision] = []
     for decision in wanted:
         tokens = state.tokens_each if left is None else min(state.tokens_each, left)
-        if tokens < min(_LEAST_TOKENS, state.tokens_each):
+        if tokens < min(LEAST_TOKENS, state.tokens_each):
             break
         start.append(evolve(decision, tokens=tokens))
         left = None if left is None else left - tokens

@@ -75,12 +75,21 @@ function M.implement()
   M.execute('implement', { uri = position.textDocument.uri, position = position.position }, nil, client)
 end
 
----Cancels everything that is running.
+---Cancels everything that is running, in all projects.
 function M.cancel()
-  M.execute('cancel', nil, function(answer)
-    local count = #answer.cancelled
-    tell(count == 0 and 'nothing is running' or ('%d cancelled'):format(count))
-  end)
+  local clients = vim.lsp.get_clients({ name = 'greenfinch' })
+  if #clients == 0 then
+    client_here() -- which tells that there is none
+  end
+  local count, unanswered = 0, #clients
+  for _, client in ipairs(clients) do
+    M.execute('cancel', nil, function(answer)
+      count, unanswered = count + #answer.cancelled, unanswered - 1
+      if unanswered == 0 then
+        tell(count == 0 and 'nothing is running' or ('%d cancelled'):format(count))
+      end
+    end, client)
+  end
 end
 
 ---Opens the report of the latest run that did not pass.
@@ -95,7 +104,8 @@ end
 
 ---Looks at everything that a run needs, and opens what was found.
 function M.doctor()
-  M.execute('doctor', { uri = vim.uri_from_bufnr(0) })
+  local named = vim.api.nvim_buf_get_name(0) ~= ''
+  M.execute('doctor', named and { uri = vim.uri_from_bufnr(0) } or nil)
 end
 
 ---Brings a model onto this machine.

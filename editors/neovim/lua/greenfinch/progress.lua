@@ -1,15 +1,25 @@
 ---Shows progress where Neovim itself shows none: one line, with the counts that the server reports; and its messages.
 local M = {}
 
----@type table<string|integer, string> titles by token
-local titles = {}
-
-local current = ''
+---@type { token: string|integer, title: string, line: string }[] what runs; the one that was heard of last is the last
+local running = {}
 
 ---The latest line of progress, for a status line; empty when nothing is running.
 ---@return string
 function M.line()
-  return current
+  local latest = running[#running]
+  return latest and latest.line or ''
+end
+
+---Takes out what runs with this token.
+---@param token string|integer
+---@return string? title
+local function take(token)
+  for index, job in ipairs(running) do
+    if job.token == token then
+      return table.remove(running, index).title
+    end
+  end
 end
 
 ---@param line string
@@ -42,16 +52,10 @@ function M.show(params)
   if type(value) ~= 'table' then
     return
   end
-  if value.kind == 'begin' then
-    titles[params.token] = value.title
-  end
-  local title = titles[params.token] or 'Greenfinch'
+  local title = take(params.token) or value.title or 'Greenfinch'
   local line = value.message and value.message ~= '' and ('%s: %s'):format(title, value.message) or title
-  if value.kind == 'end' then
-    titles[params.token] = nil
-    current = ''
-  else
-    current = line
+  if value.kind ~= 'end' then
+    table.insert(running, { token = params.token, title = title, line = line })
   end
   local how = require('greenfinch').options().progress
   if type(how) == 'function' then

@@ -123,24 +123,58 @@ function M.offer()
   end)
 end
 
----@return string? python one of 3.11 or later
+---@param python string
+---@return boolean of 3.11 or later, with what an installation needs
+local function works(python)
+  local check = 'import sys, venv; sys.exit(sys.version_info < (3, 11))'
+  return vim.fn.executable(python) == 1 and vim.system({ python, '-c', check }):wait(10000).code == 0
+end
+
+---@return string? python one that works
 local function find_python()
   local wanted = require('greenfinch').options().python
   for _, name in ipairs(wanted and { wanted } or { 'python3', 'python3.13', 'python3.12', 'python3.11', 'python' }) do
-    if vim.fn.executable(name) == 1 then
-      local check = 'import sys, venv; sys.exit(sys.version_info < (3, 11))'
-      if vim.system({ name, '-c', check }):wait(10000).code == 0 then
-        return name
-      end
+    if works(name) then
+      return name
     end
   end
   return nil
 end
 
----Makes the environment and installs the clone's server into it, in the background.
+---Takes the one place of whoever installs, this Neovim or another one; a Neovim that is gone has given it up.
+---@return fun()? give_back nil where somebody else has it
+local function take_turn()
+  local folder = vim.fs.dirname(M.folder())
+  local turn = vim.fs.joinpath(folder, 'installing')
+  vim.fn.mkdir(folder, 'p')
+  local file = vim.uv.fs_open(turn, 'wx', 420)
+  if not file then
+    local owner = tonumber(vim.trim(table.concat(vim.fn.readfile(turn), '')))
+    if owner and (owner == vim.fn.getpid() or vim.uv.kill(owner, 0) == 0) then
+      return nil
+    end
+    file = vim.uv.fs_open(turn, 'w', 420)
+  end
+  if file then
+    vim.uv.fs_write(file, tostring(vim.fn.getpid()))
+    vim.uv.fs_close(file)
+  end
+  return function()
+    vim.uv.fs_unlink(turn)
+  end
+end
+
+---Makes the environment and installs the clone's server into it, in the background.  An environment that works is kept
+---and brought up to date: servers may run in it, and what cannot be installed takes nothing away.
 ---@param on_done? fun()
 function M.install(on_done)
+  local give_back = take_turn()
+  if not give_back then
+    tell('its server is being installed already')
+    return
+  end
   local function fail(message)
+    give_back()
     tell(message, vim.log.levels.ERROR)
     release(false)
   end
@@ -155,13 +189,16 @@ function M.install(on_done)
     return
   end
   local steps = {
-    { 'making an environment', { python, '-m', 'venv', '--clear', M.folder() } },
     { 'installing the server; this may take ten minutes', { in_environment('python'), '-m', 'pip', 'install', clone } },
     { 'trying it', { in_environment('greenfinch'), '--version' } },
   }
+  if not works(in_environment('python')) then
+    table.insert(steps, 1, { 'making an environment', { python, '-m', 'venv', '--clear', M.folder() } })
+  end
   local function step(number)
     local this = steps[number]
     if not this then
+      give_back()
       tell('its server is installed')
       release(true)
       if on_done then
