@@ -106,7 +106,7 @@ Without one signal an error that tells how to install it."
   (and greenfinch-client--latest (memq greenfinch-client--latest (greenfinch-client-all)) greenfinch-client--latest))
 
 (defun greenfinch-client-forget (connection)
-  "Forget what waits for CONNECTION's server to be ready; whether there was anything."
+  "Forget what waits for CONNECTION's server; return whether anything did."
   (prog1 (greenfinch-client--waiting connection)
     (setf (greenfinch-client--waiting connection) nil)))
 

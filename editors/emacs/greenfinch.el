@@ -245,7 +245,7 @@ definitions all of the file.  Turns on `greenfinch-mode'."
         (push (cons name job) choices)))))
 
 (defun greenfinch--cancel-unseen ()
-  "Cancel what has not said that it runs: it waits for a server, or its progress is not shown yet."
+  "Cancel jobs without progress as yet, and what waits for a server."
   (unless (greenfinch-client-all)
     (user-error "Greenfinch does nothing at the moment"))
   (dolist (connection (greenfinch-client-all))

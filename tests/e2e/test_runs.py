@@ -115,6 +115,7 @@ async def test_tests_that_need_another_stub_are_left_out_and_named(workspace):
     assert outcome.passed
     told = [e for e in events if isinstance(e, JudgeFound)][-1]
     assert told.blocked == {"test_words.py::test_then_the_other": "shout"}
+    assert (told.tests, told.failing) == (2, 2)  # before anything was changed, whatever the candidate did
     assert "2/2 tests pass, 1 left out" in outcome.proof
 
 

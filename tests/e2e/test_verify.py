@@ -99,3 +99,13 @@ def test_a_function_whose_tests_pass_now_can_be_judged_too(workspace):
     workspace.module.write_text(MODULE.replace("    raise NotImplementedError\n", GOOD))
     assert verify(workspace, f"def slugify(title):\n{BAD}")[0] == 1
     assert verify(workspace, f"def slugify(title):\n{GOOD}")[0] == 0
+
+
+@pytest.mark.slow
+def test_a_test_that_turns_out_to_need_another_stub_is_told_as_left_out(workspace):
+    workspace.write("words.py", MODULE + "\n\ndef shout(title):\n    raise NotImplementedError\n")
+    more = "\n\ndef test_loud():\n    from words import shout\n\n    assert shout(slugify('A')) == 'A'\n"
+    workspace.write("test_words.py", (workspace.root / "test_words.py").read_text() + more)
+    status, told = verify(workspace, f"def slugify(title):\n{GOOD}")
+    assert status == 0
+    assert told["warnings"] == ["left out: test_words.py::test_loud (shout)"]

@@ -82,6 +82,83 @@ def test_cancel_stops_the_run_and_changes_nothing(start, project: Path, script) 
     assert notes["state"] == "cancelled" and notes["after"] == STUB and not notes["modified"]
 
 
+def test_a_command_means_the_text_at_point_although_its_server_is_still_starting(start, project: Path, script) -> None:
+    above = "# above\n" * 8  # the place in the text as it was is another function's now
+    notes = start(script(GOOD)).run(
+        project,
+        f"""
+        (driver-open "words.py")
+        (driver-at "def slugify")
+        (greenfinch-implement)
+        (goto-char (point-min))
+        (insert {quoted(above)})
+        (driver-changed-from (driver-text))
+        (driver-note 'after (driver-text))
+        """,
+    )
+    assert notes["after"] == above + STUB.replace("    ...\n", GOOD)
+
+
+def test_what_waits_for_its_server_can_be_cancelled(start, project: Path, script) -> None:
+    notes = start(script(GOOD)).run(
+        project,
+        """
+        (driver-open "words.py")
+        (driver-at "def slugify")
+        (greenfinch-implement)
+        (greenfinch-cancel)
+        (greenfinch-client-call
+         (lambda (connection)
+           (greenfinch-client-execute connection "greenfinch.status" nil
+                                      (lambda (status) (driver-note 'jobs (plist-get status :jobs))))))
+        (driver-wait "the status" (lambda () (assq 'jobs driver-notes)))
+        (greenfinch-cancel)
+        (driver-said "nothing is at work")
+        (driver-note 'after (driver-text))
+        """,
+    )
+    assert "Greenfinch: cancelled before it began" in notes["messages"]
+    assert notes["jobs"] == [] and notes["after"] == STUB
+
+
+def test_of_two_jobs_with_one_title_the_chosen_one_is_cancelled(start, project: Path, script) -> None:
+    (project / "more.py").write_text(STUB)
+    (project / "test_more.py").write_text(TESTS.replace("from words", "from more"))
+    notes = start(script(FOREVER)).run(
+        project,
+        """
+        (dolist (file '("words.py" "more.py"))
+          (driver-open file)
+          (driver-at "def slugify")
+          (greenfinch-implement))
+        (driver-wait "both" (lambda () (= 2 (length (greenfinch--jobs)))))
+        (driver-note 'names (vconcat (mapcar #'car (greenfinch--choices (greenfinch--jobs)))))
+        (let ((kept (cadr (car (greenfinch--jobs)))))
+          (driver-choose "slugify (2")
+          (greenfinch-cancel)
+          (driver-wait "the end of one" (lambda () (= 1 (length (greenfinch--jobs)))))
+          (driver-note 'kept (equal kept (cadr (car (greenfinch--jobs))))))
+        """,
+    )
+    first, second = notes["names"]
+    assert first == "Greenfinch: slugify" and second.startswith("Greenfinch: slugify (2, ")
+    assert notes["kept"]
+
+
+def test_a_model_that_is_not_wanted_is_not_pulled_and_the_run_says_so(start, project: Path, tmp_path: Path) -> None:
+    notes = start({"GREENFINCH_MODELS": str(tmp_path / "none")}).run(
+        project,
+        """
+        (driver-open "words.py")
+        (driver-at "def slugify")
+        (driver-choose "Not now")
+        (greenfinch-implement)
+        (driver-said "not begun")
+        """,
+    )
+    assert any(message.startswith("Greenfinch: slugify: not begun: ") for message in notes["messages"])
+
+
 def test_what_the_client_says_of_itself_is_as_recorded(start, project: Path, script, tmp_path: Path) -> None:
     start(script(GOOD)).run(
         project,
@@ -111,11 +188,12 @@ def test_a_failed_run_shows_its_report_and_the_commands_show_it_again(start, pro
         (greenfinch-show-report)
         (driver-note 'report (driver-shown "as it was"))
         (driver-note 'read-only (with-current-buffer (window-buffer) buffer-read-only))
-        (switch-to-buffer "words.py")
-        (greenfinch-show-last-run)
-        (driver-note 'last (driver-shown "^# .*slugify"))
+        (greenfinch-show-last-run)           ; asked for where the report is read, in no project
+        (driver-note 'last (driver-shown "^## What was tried"))
+        (driver-note 'servers (length (greenfinch-client-all)))
         """,
     )
+    assert notes["servers"] == 1
     assert notes["after"] == STUB and notes["selected"] == "words.py"
     assert "`slugify` is as it was" in notes["report"] and "+    return title.lower()" in notes["report"]
     assert "assert" in notes["report"] and notes["read-only"]

@@ -116,6 +116,19 @@ def test_cancel_stops_the_run_and_changes_nothing(drive: Drive, script, scenario
     assert [job["state"] for job in found["status"]["jobs"]] == ["cancelled"]
 
 
+def test_cancel_is_for_all_projects_wherever_it_is_given(drive: Drive, project: Path, script) -> None:
+    other = project.parent / "other"
+    shutil.copytree(project, other)
+    slow = {"text": "    x = 1\n" * 50, "repeat": True, "delay_per_token": 0.05}
+    found = drive("cancel_elsewhere", script(slow), OTHER=str(other / "words.py"))
+    assert found["clients"] == 2
+    assert found["progress"][-1]["message"].startswith("cancelled")
+
+
+def test_the_line_of_progress_is_of_what_still_runs(drive: Drive, script) -> None:
+    assert drive("progress_of_two", script(GOOD))["lines"] == ["two", "one: 1/8 tried", ""]
+
+
 def test_a_run_in_which_nothing_passes_opens_its_report(drive: Drive, script) -> None:
     found = drive("report", script(BAD), GREENFINCH_STRATEGY="greedy")
     assert found["unchanged"] and found["kept_focus"] and found["report_focused"]
@@ -172,6 +185,7 @@ def test_the_doctor_and_checkhealth_list_what_there_is(drive: Drive, script) -> 
     for text in (found["report"], found["health"]):
         for word in ("your Python", "test framework", "sandbox", "model host", "pytest"):
             assert word in text, (word, text)
+    assert "your Python" in found["unnamed"]
     assert "Neovim 0.11" in found["health"] and "running for" in found["health"]
 
 
@@ -207,6 +221,8 @@ def test_a_buffer_that_is_opened_while_the_server_is_installed_gets_it_too(drive
     python.chmod(0o755)
     found = drive("install_for_two", {"PATH": bare_path(tmp_path)}, PYTHON_STANDING_IN=str(python))
     assert found["attached"] == [1, 1]
+    told = " ".join(found["messages"])
+    assert told.count("is being installed already") == 1 and told.count("making an environment") == 1
 
 
 @pytest.mark.model

@@ -72,7 +72,7 @@ async def test_generation_is_cancelled(project: Path, script, cancel: Callable[.
 
 
 @pytest.mark.slow
-async def test_a_hanging_test_is_gone_within_a_second(project: Path, script) -> None:
+async def test_a_hanging_test_is_gone_long_before_its_limit(project: Path, script) -> None:
     async with editor(project, environment=script(HANGS)) as window:
         uri = window.open("words.py")
         job = (await window.run("greenfinch.implement", {"uri": uri, "qualname": "slugify"}))["job"]
@@ -80,7 +80,7 @@ async def test_a_hanging_test_is_gone_within_a_second(project: Path, script) -> 
         began = time.monotonic()
         await by_job(window, uri, job)
         await window.until(lambda: not children(window))
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5  # of 10 that it may take
         assert (await window.ended(job))["state"] == "cancelled"
 
 

@@ -84,6 +84,18 @@ async def test_the_users_own_file_that_cannot_be_used_is_told(project: Path, tmp
         await window.until(lambda: any("not valid TOML" in message for message in window.messages))
 
 
+async def test_of_the_users_own_settings_all_but_what_cannot_be_used_count(
+    project: Path, tmp_path: Path, script
+) -> None:
+    own = tmp_path / "config.toml"
+    own.write_text("candidates = 2\nbudget_second = 60\n")
+    environment = {"GREENFINCH_CONFIG": str(own), "GREENFINCH_BUDGET_TOKENS": "many", **script(BAD, BAD, BAD)}
+    async with editor(project, environment=environment) as window:
+        await window.until(lambda: any("there is no setting 'budget_second'" in text for text in window.messages))
+        await window.until(lambda: any("budget_tokens cannot be 'many'" in text for text in window.messages))
+        assert await tried(window, window.open("words.py")) == "2"
+
+
 async def test_each_folder_of_a_window_has_its_own_configuration(project: Path, script) -> None:
     """The client says what is set in a folder if it is asked with the folder's uri; without one it says the first's."""
     other, unset = project.parent / "other", project.parent / "unset"

@@ -30,6 +30,9 @@ async def test_when_nothing_passes_there_is_a_report_and_no_edit(project: Path, 
         assert "```diff" in report and "+" + BAD.rstrip() in report and "hello-world" in report
         assert "candidate 1 (greedy): 1/2 tests" in report
         assert (await window.run("greenfinch.showReport"))["report"] == report
+        doctor = (await window.run("greenfinch.doctor", {"uri": "file://", "show": False}))["job"]
+        assert (await window.ended(doctor))["state"] == "passed"  # asked for in a buffer without a name, too
+        assert (await window.run("greenfinch.showReport"))["report"] == report  # the run's, as long as there is one
 
 
 @pytest.mark.slow

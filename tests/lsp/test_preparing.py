@@ -14,6 +14,7 @@ from lsp.projects import GOOD, STUB
 from lsprotocol import types
 from lsprotocol.types import CodeActionTriggerKind
 
+from engine.config import Settings
 from engine.languages.python import Python
 from lsp_server import preparing
 from lsp_server.documents import Documents, position_at
@@ -87,6 +88,23 @@ def waiting(project: Path, monkeypatch) -> tuple[GreenfinchServer, Place]:
     path = project / "words.py"
     server = create_server()
     return server, Place(path.as_uri(), project, Python().target_named(path, STUB, "slugify"))
+
+
+@pytest.mark.parametrize("values", [{"prepare_on_menu": False}, {"endpoint": "http://127.0.0.1:1/v1"}, None])
+async def test_nothing_is_begun_where_it_is_not_wanted_or_not_trusted(waiting, values) -> None:
+    server, place = waiting
+    async with server.jobs:
+        if values is None:
+            server.settings.trust(False)
+        else:
+            server.settings.current = Settings().updated(values, source="test")
+        server.preparing.offered(place)
+        assert server.preparing._ahead is None
+        server.settings.trust(True)
+        server.settings.current = Settings()
+        server.preparing.offered(place)
+        assert server.preparing._ahead is not None
+        server.preparing.drop()
 
 
 async def test_it_ends_when_nothing_follows(waiting) -> None:

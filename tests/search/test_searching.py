@@ -11,9 +11,12 @@ from engine.bench.policies import policy_named
 from engine.bench.pool import from_record
 from engine.bench.simulate import Machine, replay
 from engine.config import Settings
+from engine.confirmation import confirm
+from engine.errors import GenerationError, SandboxError
 from engine.events import CandidateRejected, CandidateStarted, CandidateTested
 from engine.generation.base import Message
 from engine.generation.scripted import Reply, ScriptedGenerator
+from engine.judgement import Trial
 from engine.machine.cpus import usable_cores, workers_for_tests
 from engine.record import load_run
 from engine.reporting import read_story, render
@@ -63,6 +66,9 @@ async def test_nothing_solves_it_the_run_ends_within_its_budget_with_the_best_at
     assert outcome.best is not None
     assert (outcome.best.tests_passed, outcome.best.tests_total) == (1, 2)
     assert outcome.best.failure is not None
+    attempts = [line for line in load_run(Path(outcome.record).stem) if line["event"] == "attempt"]
+    assert {line["number"] for line in attempts} == set(range(1, outcome.candidates + 1))
+    assert "dropped" in {line["status"] for line in attempts}  # what was under way when the time was up is kept, too
 
 
 @pytest.mark.slow
@@ -165,6 +171,68 @@ async def test_a_body_that_is_there_is_the_first_candidate_and_parent(workspace)
     ]
     two = evolve(recorded, candidates=recorded.candidates[:2])
     assert replay(policy_named("full"), two, Machine(seconds=30.0), 0).solved  # by the repair: there is nothing else
+
+
+@pytest.mark.slow
+async def test_with_a_body_that_is_there_a_backend_that_fails_is_an_error_too(workspace):
+    workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", BAD))
+    with pytest.raises(GenerationError, match="no power"):
+        await workspace.implement({"error": "no power"}, candidates=3)
+
+
+@pytest.mark.slow
+async def test_the_best_attempt_is_one_that_was_made(workspace):
+    """The body that is there passes as many tests as the sample does; it was no attempt."""
+    workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", BAD))
+    outcome = await workspace.implement(TITLE, candidates=2)
+    assert not outcome.passed
+    assert outcome.best is not None and outcome.best.number == 2 and "title.title()" in outcome.best.diff
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["", BAD])
+async def test_once_a_candidate_has_failed_its_tests_the_next_are_to_be_warm(workspace, monkeypatch, body):
+    """Also where the first candidate did not come to its tests, or is the body that is there."""
+    asked = []
+    monkeypatch.setattr(Trial, "keep_warm", lambda trial, baseline: asked.append(baseline))
+    if body:
+        workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", body))
+    replies = ["    return (\n```\n", TITLE, SPACES]
+    outcome = await workspace.implement(*replies, strategy="best-of-n", candidates=4)
+    assert not outcome.passed
+    assert len(asked) == 1
+
+
+@pytest.mark.slow
+async def test_a_candidate_that_was_ended_at_its_first_failure_is_said_to_be(workspace):
+    test = "def test_{}():\n    assert slugify('A b')[{}] == {!r}\n\n\n"
+    tests = [test.format("easy", 0, "a"), test.format("hard", 1, "-")]
+    workspace.write("test_words.py", "from words import slugify\n\n\n" + "".join(tests))
+    bodies = [f"    return 'a{sign}b'\n" for sign in "_+"]
+    events = await run(workspace.engine(*bodies, strategy="best-of-n", candidates=2), workspace.request())
+    scores = [e.score for e in events if isinstance(e, CandidateTested)]
+    assert scores == ["1/2 tests", "0/2 tests, stopped at a failure"]
+
+
+@pytest.mark.slow
+async def test_an_error_while_a_winner_is_confirmed_is_raised_bare(workspace, monkeypatch):
+    async def broken(*_args):
+        raise SandboxError("no room")
+
+    monkeypatch.setattr("engine.driver.confirm", broken)
+    with pytest.raises(SandboxError, match="no room"):
+        await workspace.implement(GOOD)
+
+
+@pytest.mark.slow
+async def test_a_target_that_is_gone_when_its_winner_is_confirmed_was_changed(workspace, monkeypatch):
+    async def late(*args):
+        workspace.module.unlink()
+        return await confirm(*args)
+
+    monkeypatch.setattr("engine.driver.confirm", late)
+    outcome = await workspace.implement(GOOD)
+    assert not outcome.passed and "was changed" in outcome.reason
 
 
 @pytest.mark.slow

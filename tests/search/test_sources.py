@@ -1,13 +1,15 @@
 """Where a bench's problems come from."""
 
+import gzip
 import sys
 from types import ModuleType
 
 import pytest
 
+from engine.bench.pool import load
 from engine.bench.problems import Problem
 from engine.bench.sources import exercises, humaneval, problems_of
-from engine.errors import ConfigError
+from engine.errors import ConfigError, GreenfinchError
 
 STUB = "def f(x):\n    raise NotImplementedError\n"
 TEST = "from m import f\n\n\ndef test():\n    assert f(1) == 1\n"
@@ -27,6 +29,34 @@ def test_a_folder_of_exercises(tmp_path):
     assert found[0].extra_files == {"helpers.py": "A = 1\n"}
     assert (found[1].module_text, found[1].test_name, found[1].entry_points) == (STUB, "m_test.py", ("f",))
     assert exercises(tmp_path / "two")[0].id == "two"
+
+
+def test_hidden_tests_are_one_file_of_tests(tmp_path):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (tmp_path / "m.py").write_text(STUB)
+    (tmp_path / "test_m.py").write_text(TEST)
+    for name in ("__init__.py", "conftest.py"):
+        (hidden / name).touch()
+    (hidden / "test_truth.py").write_text("hidden")
+    assert exercises(tmp_path)[0].hidden_test_text == "hidden"
+    (hidden / "test_more.py").write_text("more")
+    with pytest.raises(ConfigError, match="several files"):
+        exercises(tmp_path)
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "m.py").write_bytes(b"\xff")
+    with pytest.raises(GreenfinchError, match=r"m\.py is not UTF-8"):
+        exercises(tmp_path)
+    cut = tmp_path / "set.jsonl.gz"
+    cut.write_bytes(gzip.compress(b"{}" * 1000)[:20])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        problems_of(str(cut))
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text('{"cut sho')
+    with pytest.raises(ConfigError, match="holds no run"):
+        load(pool)
 
 
 def test_humaneval_comes_from_its_package(monkeypatch, tmp_path):

@@ -158,6 +158,11 @@ def test_the_judge_is_shown_without_imports_and_other_tests():
     assert "test_other" not in shown
 
 
+def test_a_file_that_is_judged_as_a_whole_is_shown_with_all_its_tests():
+    shown = judge_context(PYTHON, [TESTS], ["test_mod.py::*"])
+    assert "test_target" in shown and "test_other" in shown
+
+
 def test_too_many_tests_are_shown_as_far_as_they_fit():
     many = "".join(f"def test_{n}():\n    assert target({n}) == {n}\n\n\n" for n in range(200))
     shown = judge_context(PYTHON, [many], [f"t.py::test_{n}[a::b]" for n in range(200)], budget=500)

@@ -105,6 +105,22 @@ def test_callers_are_shown_and_tests_are_not_callers(project):
     assert "test_prices" not in told
 
 
+def test_a_large_project_is_not_walked_to_its_end_for_callers(project, monkeypatch):
+    seen = []
+    monkeypatch.setattr(PYTHON.__class__, "handles", lambda _, path: seen.append(path) or path.suffix == ".py")
+    data = project / "data"
+    data.mkdir()
+    for number in range(30):
+        (data / f"{number}.bin").touch()
+        (data / f"caller_{number:02}.py").write_text("total(1)\n")
+    assert related(project).count("# called in ") == 2
+    assert data / "caller_29.py" not in seen
+    monkeypatch.setattr("engine.prompting.related._MOST_ENTRIES", 10)
+    seen.clear()
+    assert "called in data" not in related(project)
+    assert not [path for path in seen if path.parent == data]
+
+
 def test_what_does_not_fit_is_left_out_the_mentioned_coming_first(project):
     told = related(project, budget=330)
     assert "class Money" in told

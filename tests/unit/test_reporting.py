@@ -17,6 +17,7 @@ from engine.config import Settings
 from engine.errors import GreenfinchError
 from engine.record import Recorder
 from engine.reporting import read_story, render
+from engine.reporting.timeline import timeline
 
 A, B = "tests/test_s.py::test_a", "tests/test_s.py::test_b"
 EVIL = "<script>alert('&')</script>"
@@ -129,6 +130,18 @@ def test_the_timeline_has_a_bar_for_everything_that_took_time_in_its_length() ->
         "bar sample", "bar wait", "bar test passed",
     ]  # fmt: skip
     assert [width for _, width in found[2:6]] == pytest.approx([3 * scale, scale, scale / 2, scale / 2], abs=0.1)
+
+
+def test_a_confirmation_that_was_refused_and_a_second_model_do_not_move_what_was_before() -> None:
+    first = lines()
+    further = [
+        {"event": "candidate_started", "seconds": 7.0, "number": 4, "origin": "sampled", "parent": None},
+        {"event": "model_ready", "seconds": 7.5, "info": {"model": "larger", "where": "this machine"}},
+    ]
+    story = read_story([*first[:-1], *further, {**OUTCOME, "passed": False, "winner": None, "proof": ""}])
+    assert story.confirming is None
+    assert (story.model, story.model_ready) == ("tiny, then larger", 0.5)
+    assert "confirming" not in timeline(story)
 
 
 def test_the_matrix_has_a_cell_for_each_test_and_tested_candidate() -> None:

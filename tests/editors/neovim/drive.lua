@@ -139,6 +139,43 @@ function scenarios.cancel()
   found.status = answer('status')
 end
 
+function scenarios.cancel_elsewhere()
+  attach('words.py')
+  vim.cmd('Greenfinch implement')
+  wait(function()
+    return #found.progress > 1
+  end, 'progress')
+  attach(vim.env.OTHER)
+  found.clients = #vim.lsp.get_clients({ name = 'greenfinch' })
+  vim.cmd('Greenfinch cancel')
+  idle()
+  wait(function()
+    return vim.iter(found.messages):any(function(message)
+      return message:find('1 cancelled')
+    end)
+  end, 'the count')
+  for _, each in ipairs(vim.lsp.get_clients({ name = 'greenfinch' })) do
+    if each.id ~= client().id then
+      each:stop()
+    end
+  end
+end
+
+function scenarios.progress_of_two()
+  local progress = require('greenfinch.progress')
+  local function say(token, value)
+    progress.show({ token = token, value = value })
+  end
+  say('a', { kind = 'begin', title = 'one' })
+  say('a', { kind = 'report', message = '1/8 tried' })
+  say('b', { kind = 'begin', title = 'two' })
+  found.lines = { progress.line() }
+  say('b', { kind = 'end', message = 'done' })
+  table.insert(found.lines, progress.line())
+  say('a', { kind = 'end', message = 'done' })
+  table.insert(found.lines, progress.line())
+end
+
 function scenarios.cancel_by_action()
   attach('words.py')
   local before = text()
@@ -272,6 +309,12 @@ function scenarios.doctor()
   vim.cmd('close')
   vim.cmd('checkhealth greenfinch')
   found.health = text()
+  vim.cmd.enew()
+  vim.cmd('Greenfinch doctor')
+  wait(function()
+    return vim.bo.filetype == 'markdown'
+  end, 'findings asked for in a buffer without a name')
+  found.unnamed = text()
 end
 
 function scenarios.no_tests()
@@ -322,6 +365,7 @@ function scenarios.install_for_two()
   local second
   vim.ui.select = function(items, _, on_choice)
     on_choice(items[1], 1)
+    vim.cmd('Greenfinch install') -- which goes on already
     vim.cmd.edit('test_words.py')
     second = vim.api.nvim_get_current_buf()
   end
@@ -334,6 +378,14 @@ function scenarios.install_for_two()
   found.attached = vim.tbl_map(function(buffer)
     return #vim.lsp.get_clients({ name = 'greenfinch', bufnr = buffer })
   end, { first, second })
+  vim.cmd('Greenfinch install') -- once more: what is there is brought up to date, and not made anew
+  wait(function()
+    local count = 0
+    for _, message in ipairs(found.messages) do
+      count = count + (message:find('its server is installed') and 1 or 0)
+    end
+    return count == 2
+  end, 'the second installation')
 end
 
 vim.schedule(function()
