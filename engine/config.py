@@ -31,12 +31,13 @@ def _finite(_settings: object, attribute: Attribute[Any], value: Any) -> None:
 
 
 def _setting(
-    default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None, local: bool = False
-) -> Any:
+    default: Any, help: str, *, choices: tuple[str, ...] = (), least: float | None = None, most: float | None = None,
+    local: bool = False,
+) -> Any:  # fmt: skip
     """Declare a setting.
 
     Args:
-        least: the smallest number that is allowed.
+        least, most: the smallest and the largest number that is allowed.
         local: it names what runs, what is reached or what is open on this machine, so that an editor must not take it
             from a workspace's own files.
     """
@@ -47,9 +48,10 @@ def _setting(
         checks.append(validators.in_(choices))
     if least is not None:
         checks.append(validators.ge(least))
-    return field(
-        default=default, validator=checks, metadata={"help": help, "choices": choices, "least": least, "local": local}
-    )
+    if most is not None:
+        checks.append(validators.le(most))
+    told = {"help": help, "choices": choices, "least": least, "most": most, "local": local}
+    return field(default=default, validator=checks, metadata=told)
 
 
 @frozen
@@ -96,7 +98,7 @@ class Settings:
         "A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file.",
         local=True,
     )
-    temperature: float = _setting(0.8, "Sampling temperature of all candidates but the first.", least=0)
+    temperature: float = _setting(0.8, "Sampling temperature of all candidates but the first; 0 to 2.", least=0, most=2)
     comments: bool = _setting(
         False, "Let the strategy `full` sample candidates with comments, which make them about half as long again."
     )
@@ -168,6 +170,11 @@ class Settings:
     def servers(self) -> tuple[str, ...]:
         """All servers that are set instead of the local host, `endpoint` first; empty: the local host is meant."""
         return tuple(dict.fromkeys(filter(None, (self.endpoint, *self.endpoints))))
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the local host is the last resort of servers: of a pool's, never of a single `endpoint`."""
+        return bool(self.endpoints) and self.last_resort == "local"
 
     @classmethod
     def load(

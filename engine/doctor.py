@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -13,12 +14,13 @@ from attrs import frozen
 
 from engine import version
 from engine.config import SANDBOX_LEVELS, Settings, user_file
-from engine.errors import GreenfinchError
+from engine.errors import GreenfinchError, ModelError
 from engine.machine import devices, gpus
 from engine.machine.devices import Build
 from engine.machine.gpus import Gpu
 
 _HOST_SECONDS = 2.0
+_ENDPOINT_SECONDS = 5.0
 
 
 @frozen
@@ -63,7 +65,7 @@ async def examine(
         return await _sandbox(settings, root)
 
     async def model() -> list[Finding]:
-        return await anyio.to_thread.run_sync(_model, settings)
+        return await _model(settings)
 
     async def host() -> list[Finding]:
         return await _host(settings)
@@ -118,13 +120,36 @@ async def _sandbox(settings: Settings, root: Path) -> list[Finding]:
         return [Finding("sandbox", enough, f"{cell.level}: {cell.detail}", remedy)]
 
 
-def _model(settings: Settings) -> list[Finding]:
+async def _model(settings: Settings) -> list[Finding]:
+    if settings.servers:
+        return await _endpoints(settings)
+    return [Finding("model", True, await anyio.to_thread.run_sync(_installed, settings))]
+
+
+def _installed(settings: Settings) -> str:
     from engine.models import store
 
-    if settings.servers:
-        return [Finding("model", True, f"{settings.model} at {', '.join(settings.servers)}")]
     model = store.resolve(settings.model)
-    return [Finding("model", True, f"{model.name} ({model.path})")]
+    return f"{model.name} ({model.path})"
+
+
+async def _endpoints(settings: Settings) -> list[Finding]:
+    """What the endpoints offer, and whether this machine can stand in for them; no host is started for that."""
+    from engine.generation.pool import PoolGenerator
+
+    here: list[Finding] = []
+    if settings.stands_in:
+        try:
+            here = [Finding("last resort", True, await anyio.to_thread.run_sync(_installed, settings))]
+        except ModelError as error:
+            here = [Finding("last resort", True, error.what, error.remedy)]
+    async with aclosing(PoolGenerator.of(settings)) as pool:
+        asked = await pool.ask(_ENDPOINT_SECONDS)
+    down = [member.refusal() for member in asked if member.problem]
+    found = [f"{member.model} at {member.where}" for member in asked if not member.problem]
+    usable = bool(found or any(not finding.remedy for finding in here))
+    told = "; ".join([*found, *(error.what.rstrip(".") for error in down)])
+    return [Finding("model", usable, told, down[0].remedy if down else ""), *here]
 
 
 async def _host(settings: Settings) -> list[Finding]:
@@ -165,7 +190,6 @@ def gpu_finding(build: Build | None = None, found: Sequence[Gpu] | None = None) 
 
 
 def _running_host(settings: Settings) -> str:
-    from engine.errors import ModelError
     from engine.generation.launch import is_there, socket_path
     from engine.models import store
 

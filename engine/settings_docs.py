@@ -47,6 +47,8 @@ def vscode_properties() -> dict[str, dict[str, Any]]:
             declared["enum"] = list(each.metadata["choices"])
         if each.metadata["least"] is not None:
             declared["minimum"] = each.metadata["least"]
+        if each.metadata["most"] is not None:
+            declared["maximum"] = each.metadata["most"]
         declared["default"] = list(each.default) if isinstance(each.default, tuple) else each.default
         declared["scope"] = "machine" if each.metadata["local"] else "machine-overridable"
         declared["markdownDescription"] = each.metadata["help"]

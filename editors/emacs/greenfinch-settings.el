@@ -99,7 +99,7 @@ nothing: its name, or a GGUF file."
 
 (defcustom greenfinch-temperature 0.8
   "Setting temperature of the server.
-Sampling temperature of all candidates but the first."
+Sampling temperature of all candidates but the first; 0 to 2."
   :type 'number
   :group 'greenfinch)
 

@@ -19,14 +19,15 @@ class Work:
     Attributes:
         cpu_seconds: CPU time of its processes.
         prompt_seconds, decode_seconds: wall time of its steps, as far as they read prompts, and as far as they sampled.
-        gpu: the model, or a part of it, is on a GPU of this machine.
+        gpu_prompt_seconds, gpu_decode_seconds: of these, the ones with the model, or a part of it, on a GPU.
         elsewhere: other machines sample, too, and what they take is not known here.
     """
 
     cpu_seconds: float = 0.0
     prompt_seconds: float = 0.0
     decode_seconds: float = 0.0
-    gpu: bool = False
+    gpu_prompt_seconds: float = 0.0
+    gpu_decode_seconds: float = 0.0
     elsewhere: bool = False
 
     def since(self, before: Work) -> Work:
@@ -35,7 +36,8 @@ class Work:
             max(0.0, self.cpu_seconds - before.cpu_seconds),
             max(0.0, self.prompt_seconds - before.prompt_seconds),
             max(0.0, self.decode_seconds - before.decode_seconds),
-            self.gpu,
+            max(0.0, self.gpu_prompt_seconds - before.gpu_prompt_seconds),
+            max(0.0, self.gpu_decode_seconds - before.gpu_decode_seconds),
             self.elsewhere,
         )
 
@@ -45,9 +47,15 @@ class Work:
             self.cpu_seconds + other.cpu_seconds,
             self.prompt_seconds + other.prompt_seconds,
             self.decode_seconds + other.decode_seconds,
-            self.gpu or other.gpu,
+            self.gpu_prompt_seconds + other.gpu_prompt_seconds,
+            self.gpu_decode_seconds + other.gpu_decode_seconds,
             self.elsewhere or other.elsewhere,
         )
+
+    @property
+    def gpu(self) -> bool:
+        """Whether a GPU has worked."""
+        return self.gpu_prompt_seconds + self.gpu_decode_seconds > 0
 
     @property
     def prompt_share(self) -> float:

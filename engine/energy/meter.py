@@ -89,13 +89,14 @@ class Meter:
         """
         new = work.since(self._work)
         tests = max(0.0, test_seconds - self._tests)
-        self._work, self._tests = work, test_seconds
+        # What was told can fall, when a host is lost that cannot be asked again: what rises after that was counted.
+        self._work, self._tests = self._work + new, test_seconds
         had = self._cpu.source, self._gpu.source
         share = new.prompt_share
         cpu = {"prompt": new.cpu_seconds * share, "decode": new.cpu_seconds * (1 - share), "tests": tests}
         parts = [self._cpu.advance(cpu)]
         if work.gpu and not (self._cpu.source and self._cpu.source.covers == "both"):
-            parts.append(self._gpu.advance({"prompt": new.prompt_seconds, "decode": new.decode_seconds}))
+            parts.append(self._gpu.advance({"prompt": new.gpu_prompt_seconds, "decode": new.gpu_decode_seconds}))
         for part in parts:
             for phase, joules in part.items():
                 self._phases[phase] += joules

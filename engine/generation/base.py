@@ -15,14 +15,22 @@ class LostError(GenerationError):
     """The server went away or fails as a whole: the same request may do elsewhere, or there again later.
 
     Attributes:
-        silent: it was there, but did not say anything for too long.
         busy: it is there, and has too much to do.
         retry_after: seconds after which it wants to be asked again; 0: it did not say.
     """
 
-    silent = False
     busy = False
     retry_after = 0.0
+
+
+class RefusedError(GenerationError):
+    """The server is there, and does not do what it was asked.
+
+    Attributes:
+        lasting: it would refuse every other request, too, as for a key that does not hold any more.
+    """
+
+    lasting = False
 
 
 @frozen

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -49,17 +50,12 @@ def connect(endpoint: str, key_variable: str, *, silence: float = SILENCE_SECOND
     timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None)
     if endpoint.startswith(UNIX):
         return unix_client(_socket(endpoint), timeout=timeout), endpoint
-    url = urlsplit(endpoint)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise ConfigError(
-            f"The endpoint {endpoint!r} is not a URL.",
-            remedy="Set it to the server's base URL, such as http://gpu-box:8000/v1, or to unix:/path of a socket.",
-        )
+    url = _url(endpoint)
     headers = {"Authorization": f"Bearer {_key(key_variable)}"} if key_variable else {}
     where, proxy = _without_user(url), _proxy(url)
     try:  # a transport of its own: httpx would else choose a proxy itself, for every host alike
         transport = httpx.AsyncHTTPTransport(proxy=proxy or None)
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise ConfigError(
             f"The proxy for the endpoint {where} cannot be used: {type(error).__name__}.",
             remedy=f"Name an http:// or https:// proxy, or exempt the endpoint: NO_PROXY={url.hostname}.",
@@ -85,8 +81,26 @@ def host_client(path: Path, *, timeout: httpx.Timeout) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://localhost/v1/", timeout=timeout, trust_env=False)
 
 
+def _url(endpoint: str) -> SplitResult:
+    """The parts of a base URL that httpx takes as well."""
+    try:
+        url = urlsplit(endpoint)
+        httpx.URL(endpoint)
+        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0  # a port that is none raises
+    except (ValueError, httpx.InvalidURL):
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"The endpoint {endpoint!r} is not a URL.",
+            remedy="Set it to the server's base URL, such as http://gpu-box:8000/v1, or to unix:/path of a socket.",
+        )
+    return url
+
+
 def _socket(endpoint: str) -> Path:
-    path = Path(endpoint.removeprefix(UNIX)).expanduser()
+    path = Path(endpoint.removeprefix(UNIX))
+    with suppress(RuntimeError):  # `~name` of nobody
+        path = path.expanduser()
     if not path.is_absolute():
         raise ConfigError(f"The endpoint {endpoint!r} has no absolute path.", remedy="Write it as unix:/path.")
     if not hasattr(socket, "AF_UNIX"):

@@ -103,12 +103,9 @@ class _Spent:
 
 def _work_of(health: dict[str, Any]) -> Work:
     prompt = float(health.get("prompt_seconds", 0.0))
-    return Work(
-        float(health["cpu_seconds"]),
-        prompt,
-        float(health.get("decode_seconds", prompt)) - prompt,
-        gpu=health.get("device") not in (None, "CPU"),
-    )
+    decode = float(health.get("decode_seconds", prompt)) - prompt
+    on_gpu = (prompt, decode) if health.get("device") not in (None, "CPU") else (0.0, 0.0)
+    return Work(float(health["cpu_seconds"]), prompt, decode, *on_gpu)
 
 
 class LocalGenerator:
@@ -207,17 +204,14 @@ class LocalGenerator:
         return await self._connection.generator.read_ahead(request)
 
     async def work(self) -> Work | None:
-        """What the host's process has done, and those that it replaced; None while there is none."""
-        if self._connection is None:
-            return None
-        try:
-            health = await self._health(self._connection.client)
-        except _SilentError:
-            return None
-        if health is None:
-            return None
-        self._spent.learn(health)
-        return self._spent.total
+        """What the host's process has done, and those that it replaced, as far as it is told; None before the first."""
+        health = None
+        if self._connection is not None:
+            with suppress(_SilentError):
+                health = await self._health(self._connection.client)
+        if health is not None:
+            self._spent.learn(health)
+        return self._spent.total if self._spent.pid else None
 
     async def aclose(self) -> None:
         """Close the connections; the host stays until it has been idle for long enough."""
@@ -238,11 +232,13 @@ class LocalGenerator:
         return self._connection
 
     def _resolve(self) -> store.ModelFile:
-        """The model to use: the one in use as long as it can be, since what `auto` means changes with free memory."""
-        if self._connection is not None and self._connection.model.name not in self._unusable:
+        """The model to use; for `auto` the one in use as long as it can be, since what that means changes with free
+        memory."""
+        if self._settings.model == "auto" and self._connection is not None:
             model = self._connection.model
-            with suppress(ModelError):
-                return evolve(store.find(model.name if model.entry else str(model.path)), why=model.why)
+            if model.name not in self._unusable:
+                with suppress(ModelError):
+                    return evolve(store.find(model.name), why=model.why)
         return store.resolve(self._settings.model, frozenset(self._unusable))
 
     async def _step_down(self, model: store.ModelFile, error: HostError) -> bool:

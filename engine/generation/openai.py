@@ -19,13 +19,14 @@ from attrs import asdict, evolve
 from engine.config import Settings
 from engine.energy.base import Work
 from engine.errors import GenerationError
-from engine.generation.base import GeneratorInfo, LostError, Piece, SampleRequest, Usage
+from engine.generation.base import GeneratorInfo, LostError, Piece, RefusedError, SampleRequest, Usage
 from engine.generation.endpoints import CONNECT_SECONDS, SILENCE_SECONDS, connect
 from engine.generation.sse import EventReader
 
 _BUSY = 429
 _NO_SUCH_PATH = (404, 405, 501)
 _UNKNOWN_FIELDS = (400, 422)
+_LASTING = (401, 402, 403, 404)  # of the key, the account or the model, not of one request
 
 
 class OpenAIGenerator:
@@ -92,7 +93,8 @@ class OpenAIGenerator:
 
         Raises:
             LostError: the server went away, or says that it cannot serve for now.
-            GenerationError: it refused the request.
+            RefusedError: it refused the request.
+            GenerationError: it does not speak the protocol.
         """
         if not self._model:
             await self.prepare()
@@ -177,7 +179,9 @@ class OpenAIGenerator:
             remedy = ""
         what = f"{self._where} refused the request ({status}): {message}"
         if status < 500 and status != _BUSY:
-            return GenerationError(what, remedy=remedy)
+            refused = RefusedError(what, remedy=remedy)
+            refused.lasting = status in _LASTING
+            return refused
         lost = LostError(what, remedy=remedy)
         lost.busy, lost.retry_after = status == _BUSY, _retry_after(reply.headers.get("retry-after", ""))
         return lost
@@ -187,12 +191,10 @@ class OpenAIGenerator:
         why = str(error)
         if isinstance(error, httpx.LocalProtocolError):  # it may quote what was to be sent, such as the key
             what, why = "was not asked, since the request cannot be sent", ""
-        lost = LostError(
+        return LostError(
             f"{self._where} {what}: {why or type(error).__name__}.",
             remedy="Check that the server runs, or clear the setting endpoint to use the local host.",
         )
-        lost.silent = isinstance(error, httpx.TimeoutException)
-        return lost
 
 
 class _Stream:

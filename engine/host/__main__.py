@@ -113,6 +113,7 @@ async def _serve(listening: Listening, arguments: argparse.Namespace) -> int:
     async def end_when_unused() -> None:
         while not batcher.error and batcher.idle_seconds < idle:
             await asyncio.sleep(min(1.0, idle / 4))
+            ladder.renew()
             if (age := batcher.stats().step_age) > arguments.step_limit:
                 log.error("a decode step has not ended for %.0f seconds: the host hangs and is given up", age)
                 _end_now(arguments.socket, FAILED)

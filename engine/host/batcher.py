@@ -288,7 +288,7 @@ class Batcher:
             self._draw(backend, cache, run)
 
     def _is_padded(self, backend: Backend, cache: KVCache) -> bool:
-        if backend.device != "CPU" or cache.used == cache.capacity:
+        if backend.device != "CPU" or cache.used + len(backend.batch) >= cache.capacity:  # the step takes these cells
             return False
         return self._padding.size(len(backend.batch), backend.threads) > len(backend.batch)
 

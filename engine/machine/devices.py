@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,21 @@ def ask() -> Build:
         return Build(problem=str(error) or type(error).__name__)
     devices = tuple(Device(**device) for device in told["devices"])
     return Build(told["version"], told["gpu"], tuple(told["features"]), devices)
+
+
+def fingerprint() -> str:
+    """Tells the installed llama.cpp from other builds, without loading it: the names and sizes of its libraries.
+
+    It does not tell installations of one build apart: an editor's server has one of its own.
+    """
+    found = find_spec("llama_cpp")
+    if found is None or found.origin is None:
+        return ""
+    try:
+        files = sorted((Path(found.origin).parent / "lib").iterdir())
+        return " ".join(f"{file.name}:{file.stat().st_size}" for file in files)
+    except OSError:
+        return ""
 
 
 def _main() -> None:

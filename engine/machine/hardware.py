@@ -20,6 +20,7 @@ from engine.machine.gpus import Gpu
 from engine.machine.memory import available_bytes
 
 _KEPT = "machine.json"
+_BUILD = "llama_cpp"  # of what is kept: `devices.fingerprint` of the build that was asked and measured with
 
 
 @frozen
@@ -103,19 +104,20 @@ def keep(hardware: Hardware) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(hardware.as_json()), "utf-8")
+        path.write_text(json.dumps({**hardware.as_json(), _BUILD: devices.fingerprint()}), "utf-8")
     except OSError:  # it is read anew the next time
         return
 
 
 def kept() -> Hardware | None:
     """What was kept, with the memory that is free now, that of GPUs included if llama.cpp can use one; None if nothing
-    was, or it was of another machine."""
+    was, or it was of another machine, or measured with another build of llama.cpp."""
     try:
-        found = load(_path().read_text("utf-8"))
+        text = _path().read_text("utf-8")
+        found, build = load(text), json.loads(text).get(_BUILD)
     except (OSError, ValueError):
         return None
-    if (found.cpu, found.cores) != (cpu_name(), usable_cores()):
+    if (found.cpu, found.cores, build) != (cpu_name(), usable_cores(), devices.fingerprint()):
         return None
     cards = gpus.as_of_now(found.gpus) if found.gpu_build else found.gpus
     return attrs.evolve(found, ram_free=available_bytes(), gpus=cards)

@@ -37,7 +37,8 @@ def choose(present: Sequence[ModelEntry], machine: Hardware | None = None) -> Ch
     running = hosted if machine is None else _none
     machine = machine or hardware.kept()
     if machine is not None and machine.flops:
-        fitting = {row.model: row for row in _planned(present, machine, running) if row.fits}
+        rows = _planned(present, machine, running)
+        fitting = {row.model: row for row in rows if row.fits}
         soon = [entry for entry in present if entry.name in fitting and _soon(fitting[entry.name])]
         if soon:
             entry = max(soon, key=lambda entry: entry.parameters)
@@ -47,6 +48,9 @@ def choose(present: Sequence[ModelEntry], machine: Hardware | None = None) -> Ch
             quickest = min(fitting.values(), key=lambda row: row.seconds)
             entry = next(entry for entry in present if entry.name == quickest.model)
             return Choice(entry, f"the quickest installed model that fits here, {quickest.seconds:.0f} s estimated")
+        if rows:
+            entry = min(present, key=lambda entry: entry.size)
+            return Choice(entry, "the smallest installed model, as none fits in the memory that is free")
     entry = max(present, key=lambda entry: (entry.rank, -entry.size))
     return Choice(
         entry, "the best installed model that is quick on most machines; `greenfinch models fit` measures yours"

@@ -61,7 +61,9 @@ def _download(requirement: str, wheel: Path, before: int, report: Report, activi
     temporary, destination = scratch / "temporary", scratch / "destination"
     temporary.mkdir(parents=True)
     command = children.command("pip", "download", "--quiet", "--no-input", "--disable-pip-version-check")
-    command += ["--progress-bar=off", "--no-deps", "--only-binary=:all:", f"--dest={destination}", requirement]
+    command += ["--progress-bar=off", "--no-deps", "--only-binary=:all:"]
+    # A model has no place in pip's cache, where nobody would look for it, nor on its disk, whose room was not checked.
+    command += ["--no-cache-dir", f"--dest={destination}", requirement]
     environment = children.environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     log = scratch / "log"
     with log.open("wb") as output:
@@ -101,7 +103,7 @@ def _append(wheel: Path, last: int, partial: Partial, activity: str) -> int:
 
 
 def _arrived(folder: Path) -> int:
-    """Bytes of the wheel that are here: pip may hold them twice, in its cache's file and in its own."""
+    """Bytes of the wheel that are here."""
     largest = 0
     for parent, _, names in os.walk(folder):
         for name in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -75,7 +76,7 @@ def find(name_or_path: str) -> ModelFile:
         ModelError: unknown name, no such file, or not a GGUF file.
     """
     if name_or_path.endswith(".gguf") or len(Path(name_or_path).parts) > 1:
-        return _file(Path(name_or_path).expanduser())
+        return _file(Path(name_or_path))
     entry = catalogue.load().entry(name_or_path)
     path = installed(entry)
     if path is None:
@@ -155,6 +156,8 @@ def _verify(entry: ModelEntry, progress: HashProgress | None) -> Verification:
 
 
 def _file(path: Path) -> ModelFile:
+    with suppress(RuntimeError):  # `~name` of nobody: then there is no such file
+        path = path.expanduser()
     if not path.is_file():
         raise ModelError(f"There is no model file {path}.", remedy="`greenfinch models list` shows models to pull.")
     _check_magic(path, "Greenfinch runs models in the GGUF format of llama.cpp.")

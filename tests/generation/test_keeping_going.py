@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from chat_server import eventually
 from faulty_gpu import gpu
 from host.host_process import HostProcess
 from local_hosts import COUNTING
@@ -92,6 +93,16 @@ async def test_a_gpu_lost_in_mid_decode_costs_that_attempt_only(make: Make, inje
     ]
     assert len(started) == 3 and started[-1].poll() is None
     assert await heard(generator) == [], "the next one is sampled without any loss"
+
+
+async def test_a_gpu_that_works_for_hours_is_said_to_be_in_use_all_the_time(
+    make: Make, inject: Inject, runtime_folder: Path
+) -> None:
+    inject(gpu() + "\nfrom engine.host import ladder\nladder.RENEW_SECONDS = 0.0")
+    await make().prepare()
+    (mark,) = runtime_folder.rglob("*.gpu")  # noqa: ASYNC240 - a small folder
+    os.utime(mark, (0, 0))
+    await eventually(lambda: mark.stat().st_mtime > 0, seconds=10)
 
 
 async def test_a_run_whose_gpu_is_lost_loses_no_candidate_and_says_so(

@@ -14,7 +14,7 @@ from chat_server import ChatServer, chunk, eventually
 
 from engine.config import Settings
 from engine.errors import ConfigError, GenerationError
-from engine.generation.base import Message, Piece, SampleRequest, Usage
+from engine.generation.base import Message, Piece, RefusedError, SampleRequest, Usage
 from engine.generation.factory import make_generator
 from engine.generation.openai import OpenAIGenerator
 
@@ -113,6 +113,16 @@ async def test_a_refusal_is_passed_on_with_its_reason(server: ChatServer) -> Non
     server.refusals = [(404, {"error": {"message": "no such model"}})]
     with pytest.raises(GenerationError, match="no such model"):
         await sampled(server)
+
+
+@pytest.mark.parametrize(("status", "lasting"), [(400, False), (413, False), (401, True), (402, True), (404, True)])
+async def test_a_refusal_says_whether_it_is_of_this_request_alone(
+    server: ChatServer, status: int, lasting: bool
+) -> None:
+    server.refusals = [(status, {"error": "no"})]
+    with pytest.raises(RefusedError) as caught:
+        await sampled(server)
+    assert caught.value.lasting is lasting
 
 
 async def test_a_wrong_key_is_said_to_be_one(server: ChatServer) -> None:
@@ -236,8 +246,11 @@ async def test_a_proxy_is_named_where_one_is_used(proxy: Proxy, monkeypatch: pyt
     assert OpenAIGenerator.remote(settings).where == "models.example.com"
 
 
-async def test_a_proxy_that_cannot_be_used_is_an_error_in_words(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "gopher://somewhere:70")
+@pytest.mark.parametrize("url", ["gopher://somewhere:70", "http://somewhere:808O"])
+async def test_a_proxy_that_cannot_be_used_is_an_error_in_words(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", url)
     with pytest.raises(ConfigError, match=r"proxy for the endpoint models\.example\.com"):
         make_generator(Settings(endpoint="http://models.example.com/v1"))
 

@@ -18,9 +18,9 @@ from host.host_process import HostProcess
 
 from engine.config import Settings
 from engine.energy import Work
-from engine.errors import ConfigError, GenerationError
+from engine.errors import ConfigError, GenerationError, ModelMissingError
 from engine.generation import pool
-from engine.generation.base import GeneratorInfo, LostError, Message, Piece, SampleRequest
+from engine.generation.base import GeneratorInfo, LostError, Message, Piece, RefusedError, SampleRequest
 from engine.generation.factory import make_generator
 from engine.generation.pool import Member, PoolGenerator
 
@@ -47,9 +47,12 @@ class Idle:
     async def aclose(self) -> None: ...
 
 
-async def text(generator: PoolGenerator, request: SampleRequest) -> str:
+async def text(generator: PoolGenerator, request: SampleRequest, notes: list[str] | None = None) -> str:
     async with aclosing(generator.sample(request)) as pieces:
-        return "".join([piece.text async for piece in pieces])
+        said = [piece async for piece in pieces]
+    if notes is not None:
+        notes += [piece.note for piece in said if piece.note]
+    return "".join(piece.text for piece in said)
 
 
 async def test_a_run_goes_on_elsewhere_when_its_server_breaks_off(server: ChatServer) -> None:
@@ -175,6 +178,86 @@ async def test_an_outage_is_waited_for_only_so_long(impatient: None, monkeypatch
         assert 0.3 <= time.monotonic() - begun < 3
 
 
+class NoModel(Idle):
+    """A last resort without its model."""
+
+    asked = 0
+
+    async def prepare(self) -> GeneratorInfo:
+        self.asked += 1
+        raise ModelMissingError("The model m is not on this machine.", remedy="Pull it.")
+
+
+async def test_a_last_resort_that_cannot_be_used_takes_no_patience_from_samples(impatient: None) -> None:
+    away, none = Away(samples=1, probes=1), NoModel()
+    generator = PoolGenerator([Member("a", away)], none)
+    with anyio.fail_after(5):
+        assert await text(generator, ASKED) == ASKED.prefill
+    assert (len(away.asked), none.asked) == (2, 1), "nor is it tried each time that somebody looks"
+
+
+async def test_a_last_resort_that_can_be_used_after_all_is_used(
+    impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "RECHECK_SECONDS", 0.2)
+    here = Away(probes=1)
+    member = Member("a", Away(probes=10**9, samples=1))
+    with anyio.fail_after(5):
+        assert await text(PoolGenerator([member], here), ASKED) == ASKED.prefill
+    assert member.problem and len(here.asked) == 2
+
+
+async def test_without_hope_the_error_names_the_last_resort_too() -> None:
+    member = Member("a", Idle())
+    member.lose(GenerationError("no such model"))
+    with anyio.fail_after(0.5), pytest.raises(GenerationError, match=r"a: no such model; this machine: The model m"):
+        await text(PoolGenerator([member], NoModel()), ASKED)
+
+
+class Refusing(Idle):
+    """A server that takes no request, or none of these."""
+
+    def __init__(self, *, lasting: bool) -> None:
+        self.error = RefusedError("it refused")
+        self.error.lasting = lasting
+        self.asked = 0
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
+        self.asked += 1
+        raise self.error
+        yield Piece()
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+async def test_what_one_server_refuses_another_samples(lasting: bool) -> None:
+    refusing, notes = Refusing(lasting=lasting), []
+    first = Member("a", refusing)
+    generator = PoolGenerator([first, Member("b", Idle())], None)
+    for _ in range(3):
+        assert await text(generator, ASKED, notes) == ASKED.prefill
+    assert (bool(first.problem), refusing.asked) == ((True, 1) if lasting else (False, 3))
+    assert notes == ["b, in place of a, which refused a request"] * refusing.asked
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+async def test_what_all_servers_refuse_is_left_to_the_last_resort_or_is_an_error_with_all_reasons(
+    lasting: bool,
+) -> None:
+    def members() -> list[Member]:
+        return [Member(name, Refusing(lasting=lasting)) for name in "ab"]
+
+    assert await text(PoolGenerator(members(), Idle()), ASKED) == ASKED.prefill
+    with anyio.fail_after(0.5), pytest.raises(GenerationError, match="a: it refused; b: it refused"):
+        await text(PoolGenerator(members(), None), ASKED)
+    notes: list[str] = []
+    alone = Refusing(lasting=lasting)
+    generator = PoolGenerator([Member("a", alone)], None)
+    for _ in range(2):
+        with anyio.fail_after(0.5), pytest.raises(RefusedError, match=r"^it refused$"):
+            await text(generator, ASKED, notes)
+    assert (alone.asked, notes) == (2, []), "one that is alone is asked for each sample"
+
+
 async def test_what_refuses_is_not_waited_for() -> None:
     member = Member("a", Idle())
     member.lose(GenerationError("no such model"))
@@ -206,7 +289,11 @@ async def test_a_single_endpoint_that_is_not_there_is_told_at_once_and_has_no_la
             await generator.prepare()
 
 
-@pytest.mark.parametrize("endpoint", ["gpu-box", "unix:relative/path", "ftp://a/v1"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["gpu-box", "unix:relative/path", "ftp://a/v1", "http://gpu-box:800O/v1", "http://gpu-box:80000/v1",
+     "http://[::1:8000/v1", "http://a\x00/v1", "unix:~nobody-here/host.sock"],
+)  # fmt: skip
 async def test_endpoints_that_cannot_be_used_are_refused_at_once(endpoint: str) -> None:
     with pytest.raises(ConfigError):
         make_generator(Settings(endpoints=(endpoint,)))

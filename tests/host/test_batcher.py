@@ -12,6 +12,7 @@ from engine.host import batcher as batching
 from engine.host.backend import Backend, BackendError, Batch, Sampling
 from engine.host.batcher import Batcher
 from engine.host.governor import ThreadGovernor
+from engine.host.kv import KVCache
 from engine.host.samples import Chunk, Sample
 from engine.machine import cpus
 
@@ -117,6 +118,21 @@ def test_a_failed_recovery_ends_the_host_in_words(start) -> None:
     assert heard.get(timeout=5).error == "no step"
     batcher._thread.join(5)
     assert batcher.stats().state == "failed" and "the device is gone" in batcher.error
+
+
+def test_a_step_is_not_padded_where_its_own_tokens_take_the_last_cells(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, backend = start(Faulty), Faulty()
+    monkeypatch.setattr(batcher._padding, "size", lambda tokens, threads: tokens + 1)
+    cache = KVCache(backend, capacity=9, sequences=4, kept=1)
+    sequence = cache.fork(None, 0)
+    padded = []
+    for position in range(8):
+        backend.batch.clear()
+        for _ in range(2):
+            backend.batch.add(1, position, sequence.id, logits=True)
+        padded.append(batcher._is_padded(backend, cache))
+        cache.append(sequence, [1])
+    assert padded == [True] * 7 + [False], "two tokens and one more leave room for six before them"
 
 
 @pytest.mark.parametrize("quota", ["100000 100000", "max 100000"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from engine.host import ladder as ladders
 from engine.host.ladder import RETRY_SECONDS, GpuLadder
 
 
@@ -45,6 +48,35 @@ def test_a_loss_is_remembered_by_those_that_end_in_order_too_but_not_for_ever(
     later = time.time() + RETRY_SECONDS + 1
     monkeypatch.setattr(time, "time", lambda: later)
     assert GpuLadder(socket).rungs(25)[0] == 25
+
+
+def test_a_host_that_was_killed_long_ago_has_lost_nothing_now(socket: Path) -> None:
+    GpuLadder(socket).mark(in_use=True)
+    days_ago = time.time() - 3 * 86400
+    os.utime(socket.with_suffix(".gpu"), (days_ago, days_ago))
+    assert GpuLadder(socket).losses == 0
+
+
+def test_what_ended_with_the_machine_is_no_loss(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    GpuLadder(socket).mark(in_use=True)
+    assert GpuLadder(socket).losses == 1
+    monkeypatch.setattr(psutil, "boot_time", lambda: time.time() + 1)
+    assert GpuLadder(socket).losses == 0
+
+
+def test_a_gpu_that_is_lost_after_hours_of_use_was_lost_just_now(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder, mark = GpuLadder(socket), socket.with_suffix(".gpu")
+    ladder.mark(in_use=True)
+    hours_ago = time.time() - 7200
+    os.utime(mark, (hours_ago, hours_ago))
+    ladder.renew()
+    assert mark.stat().st_mtime == pytest.approx(hours_ago), "it is renewed now and then only"
+    monkeypatch.setattr(ladders, "RENEW_SECONDS", 0.0)
+    ladder.renew()
+    assert GpuLadder(socket).losses == 1
+    ladder.mark(in_use=False)
+    ladder.renew()
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(

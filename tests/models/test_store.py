@@ -105,3 +105,8 @@ def test_asking_for_models_loads_no_model_code() -> None:
     code = f"import engine.cli.models, engine.models.pull, sys; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_home_of_somebody_who_does_not_exist_holds_no_model() -> None:
+    with pytest.raises(ModelError, match="no model file ~nobody-here/"):
+        store.find("~nobody-here/x.gguf")

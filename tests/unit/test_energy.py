@@ -70,6 +70,11 @@ def rapl(powercap: Path) -> Callable[[], Rapl | None]:
     return lambda: Rapl.open(powercap)
 
 
+def on_gpu(cpu: float, prompt: float, decode: float) -> Work:
+    """Work of a model that is on a GPU."""
+    return Work(cpu, prompt, decode, prompt, decode)
+
+
 def test_the_package_and_its_memory_are_the_measure(tmp_path: Path) -> None:
     show(tmp_path, package_0=1_000_000_000, dram=1_000_000)
     measuring = meter(rapl(tmp_path))
@@ -145,10 +150,7 @@ def test_what_is_drawn_while_nobody_works_belongs_to_whoever_works_next(tmp_path
 
 def test_a_recorded_trace_of_a_card_adds_up_where_the_model_is_on_it(tmp_path: Path) -> None:
     measuring = meter(rapl(tmp_path), lambda: Nvml.over(cards(NVML_TRACE)), cpu_watts=36.0)
-    energies = [
-        measuring.read(Work(cpu_seconds=n, prompt_seconds=n / 4, decode_seconds=n * 3 / 4, gpu=True), 0.0)
-        for n in range(1, len(NVML_TRACE))
-    ]
+    energies = [measuring.read(on_gpu(n, n / 4, n * 3 / 4), 0.0) for n in range(1, len(NVML_TRACE))]
     last = energies[-1]
     assert last.label == "GPU measured (NVML), CPU estimated"
     assert last.watt_hours * 3600 == pytest.approx((NVML_TRACE[-1] - NVML_TRACE[0]) / 1e3 + 4 * 36)
@@ -164,15 +166,37 @@ def test_cards_without_a_counter_are_passed_over_and_a_driver_loaded_anew_counts
     show(tmp_path, package_0=0)
     nvml = cards((), (900_000, 903_600, 3_600))
     measuring = meter(rapl(tmp_path), lambda: Nvml.over(nvml))
-    assert measuring.read(Work(gpu=True), 0.0).watt_hours == pytest.approx(0.001)
-    again = measuring.read(Work(gpu=True), 0.0)
+    assert measuring.read(on_gpu(0.0, 0.0, 1.0), 0.0).watt_hours == pytest.approx(0.001)
+    again = measuring.read(on_gpu(0.0, 0.0, 2.0), 0.0)
     assert (again.watt_hours, again.label) == (pytest.approx(0.002), "measured (RAPL, NVML)")
     assert Nvml.over(cards(())) is None
 
 
 def test_a_card_without_a_meter_is_estimated() -> None:
-    energy = meter(cpu_watts=0.0, gpu_watts=180.0).read(Work(prompt_seconds=5.0, decode_seconds=15.0, gpu=True), 0.0)
+    energy = meter(cpu_watts=0.0, gpu_watts=180.0).read(on_gpu(0.0, 5.0, 15.0), 0.0)
     assert (energy.watt_hours, energy.label) == (1.0, "estimated")
+
+
+def test_a_card_that_was_lost_costs_nothing_more_while_the_model_goes_on_without_it() -> None:
+    spent = _Spent(started={5, 6})
+
+    def health(pid: int, seconds: float, device: str) -> dict[str, float | str]:
+        return {"pid": pid, "cpu_seconds": 0.0, "decode_seconds": seconds, "prompt_seconds": 0.0, "device": device}
+
+    measuring = meter(cpu_watts=0.0, gpu_watts=180.0)
+    spent.learn(health(5, 20.0, "GPU"))
+    assert measuring.read(spent.total, 0.0).watt_hours == 1.0
+    for seconds in (100.0, 200.0):
+        spent.learn(health(6, seconds, "CPU"))
+        energy = measuring.read(spent.total, 0.0)
+        assert energy.watt_hours == 1.0 and energy.phases["decode"] == 1.0
+    assert spent.total.decode_seconds == 220.0
+
+
+def test_work_that_is_told_as_less_for_a_while_is_not_counted_twice() -> None:
+    measuring = meter(cpu_watts=36.0)
+    for told, watt_hours in ((100.0, 1.0), (0.0, 1.0), (100.0, 1.0), (200.0, 2.0)):
+        assert measuring.read(Work(cpu_seconds=told), 0.0).watt_hours == watt_hours
 
 
 def test_this_machines_own_cards_are_asked_through_the_real_bindings() -> None:

@@ -33,6 +33,7 @@ def test_the_environment_overrides_the_users_file(own_file):
         ({"test_args": "-x"}, "test_args cannot be '-x'"),
         ({"budget_seconds": float("nan")}, "out of range"),
         ({"temperature": float("inf")}, "finite"),
+        ({"temperature": 2.5}, "out of range"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_source(values, told):

@@ -25,7 +25,8 @@ def test_every_editor_declares_every_setting():
 def test_defaults_and_limits_are_the_declared_ones():
     properties = vscode_properties()
     assert Settings() == Settings().updated({n: properties[f"greenfinch.{n}"]["default"] for n in NAMES}, source="x")
-    assert properties["greenfinch.candidates"]["minimum"] == 1
+    assert properties["greenfinch.candidates"]["minimum"] == 1 and "maximum" not in properties["greenfinch.candidates"]
+    assert properties["greenfinch.temperature"]["maximum"] == 2
     assert properties["greenfinch.strategy"]["enum"] == ["greedy", "best-of-n", "plan+repair", "full"]
     assert properties["greenfinch.code_lens"]["type"] == "boolean"
 

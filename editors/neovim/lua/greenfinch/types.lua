@@ -40,7 +40,7 @@
 ---A second, larger model that is asked at the end of a search that found nothing: its name, or a GGUF file.
 ---Default: `""`.
 ---@field larger_model? string
----Sampling temperature of all candidates but the first.
+---Sampling temperature of all candidates but the first; 0 to 2.
 ---Default: `0.8`.
 ---@field temperature? number
 ---Let the strategy `full` sample candidates with comments, which make them about half as long again.
