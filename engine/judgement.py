@@ -62,6 +62,7 @@ class Trial:
 
     Attributes:
         stubs: names of the other stubs in the target's file.
+        nominated: test files that may hold expectations; see `Baseline`.
     """
 
     verifier: Verifier
@@ -71,6 +72,7 @@ class Trial:
     snapshot: Snapshot
     stubs: tuple[str, ...]
     time_limit: float
+    nominated: tuple[Path, ...] = ()
 
     @classmethod
     def of(
@@ -78,7 +80,9 @@ class Trial:
         baseline: Baseline,
     ) -> Trial:  # fmt: skip
         """A trial for candidates that were made for `snapshot`."""
-        return cls(verifier, language, target, request, snapshot, baseline.stubs, baseline.time_limit)
+        return cls(
+            verifier, language, target, request, snapshot, baseline.stubs, baseline.time_limit, baseline.nominated
+        )  # fmt: skip
 
     def keep_warm(self, baseline: Baseline) -> None:
         """Have the runs to come share what their tests import, if it can be had; see `Verifier.keep_warm`."""
@@ -130,6 +134,7 @@ class Trial:
             texts=snapshot.overlays,
             read=snapshot.glance,
             time_limit=self.time_limit,
+            nominated=self.nominated,
         )
 
 
@@ -261,7 +266,7 @@ async def _baseline_beside(
                 may_pass=may_pass,
                 may_define=may_define,
             )
-            return evolve(baseline, stubs=stubs)
+            return evolve(baseline, stubs=stubs, nominated=nominated.files)
         except NoTestsError as error:  # perhaps the tests that reach it do so in a less direct way
             first_error = first_error or error
             following = await anyio.to_thread.run_sync(lambda: next(further, None))

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from engine.errors import GreenfinchError
 from engine.request import ImplementRequest
+from engine.verification.configuration import DECISIVE
 
 _CONFIGURATION = frozenset({".toml", ".ini", ".cfg"})
 
@@ -80,7 +81,7 @@ class Evidence:
     """What a verdict was about: the files that the tests read, as they were, on disk and in buffers.
 
     Attributes:
-        files: the files, and every `conftest.py` and configuration file that may count for them.
+        files: the files, and what configures their tests or would if it were there.
         stamps: which versions of them are on disk.
         texts: what open documents among them held.
     """
@@ -93,8 +94,8 @@ class Evidence:
     def of(cls, snapshot: Snapshot, files: Iterable[Path], root: Path) -> Evidence:
         """The evidence of a run that saw `snapshot` and read `files`."""
         wanted = {*files, snapshot.path}
-        for file in tuple(wanted):
-            wanted |= {folder / "conftest.py" for folder in file.parents if folder.is_relative_to(root)}
+        folders = {folder for file in wanted for folder in file.parents if folder.is_relative_to(root)}
+        wanted |= {folder / name for folder in folders for name in DECISIVE}
         wanted |= {path for path in snapshot.buffers if path.suffix in _CONFIGURATION}
         texts = {path: text for path, text in snapshot.buffers.items() if path in wanted}
         return cls(frozenset(wanted), {file: _stamp(file) for file in wanted}, texts)

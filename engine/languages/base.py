@@ -217,8 +217,9 @@ class Language(Protocol):
     def check(self, text: str, target: Target, solution: Solution) -> Checked:
         """The static part of the gate: completes the imports, renders, and looks for what cannot work."""
 
-    def copied_answers(self, text: str, target: Target, tests: Sequence[str]) -> int:
-        """How many of the tests' own input-output pairs the target's functions hold as constants; 0 if they compute.
+    def copied_answers(self, text: str, before: str, target: Target, tests: Sequence[str]) -> int:
+        """How many of the tests' own input-output pairs the target's functions hold as constants; 0 if they compute, or
+        if the user has named all of these in `before` as well, the text in which `target` was found.
 
         `tests` are the judge's sources.
         """
@@ -228,7 +229,7 @@ class Language(Protocol):
     ) -> int:
         """How many of the values that tests expect of the target stand as constants in `text` and not in `before`; 0
         unless these are nearly all (all of several, if it `computes` other answers from other inputs), and too telling
-        to be there by chance.  A suspicion, no proof.
+        to be there by chance; or all that a table of the tests' own inputs gives.  A suspicion, no proof.
         """
 
     def examples(self, text: str) -> dict[str, str]:

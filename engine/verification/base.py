@@ -139,6 +139,7 @@ class Baseline:
         warnings: what the user should know of these tests besides what was left out: slow ones are named.
         modules: names of the installed modules that the tests loaded.
         stubs: names of the functions in the target's file that count as stubs besides the target.
+        nominated: the test files that were run to find the judge; those that decide nothing hold expectations, too.
     """
 
     judge: Judge
@@ -147,3 +148,4 @@ class Baseline:
     warnings: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     stubs: tuple[str, ...] = ()
+    nominated: tuple[Path, ...] = ()

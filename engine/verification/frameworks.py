@@ -7,12 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from engine.verification.configuration import SECTIONS
 from engine.verification.interpreter import Interpreter
 
-_CONFIGURED = {
-    "pytest.ini": "[pytest]", ".pytest.ini": "[pytest]", "pyproject.toml": "[tool.pytest", "tox.ini": "[pytest]",
-    "setup.cfg": "[tool:pytest]",
-}  # fmt: skip
 _OF_PYTEST = re.compile(
     r"^\s*(?:import|from)\s+pytest\b|^(?:async\s+)?def\s+test|^class\s+Test\w*\s*(?:\((?:object)?\))?:", re.M
 )
@@ -37,7 +34,7 @@ def folder_of(paths: Sequence[Path], texts: Mapping[Path, str], root: Path) -> P
     for folder in (common, *common.parents):
         if folder == root or not folder.is_relative_to(root):
             break
-        if any(mark in _text(folder / name, texts) for name, mark in _CONFIGURED.items()):
+        if any(mark in _text(folder / name, texts) for name, mark in SECTIONS.items()):
             return folder
     return root
 

@@ -93,7 +93,7 @@ class Gate:
         conduct = self._language.conduct(text, self._text, self._tests)
         if conduct.refused:
             return Refused(conduct.refused)
-        copied = self._language.copied_answers(text, self._target, self._tests)
+        copied = self._language.copied_answers(text, self._text, self._target, self._tests)
         if copied:
             return Refused(f"answers {copied} of the tests' own inputs from a table instead of computing")
         return Admitted(solution, text, conduct.flags)

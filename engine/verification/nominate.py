@@ -19,9 +19,9 @@ from pathlib import Path
 from attrs import field, frozen
 
 from engine.verification.callers import ImportGraph, callers, mentions
+from engine.verification.configuration import CONFIG_FILES
 
 DEFAULT_PATTERNS = ("test_*.py", "*_test.py", "tests.py")
-CONFIG_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 SKIPPED = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages", "venv", "env"})
 MOST_ENTRIES = 50_000  # of folders walked; beyond it nomination goes by what was seen
 LARGEST = 1 << 20  # bytes of a file that is read
@@ -50,11 +50,6 @@ class Nomination:
         """How many test files were read, and patterns, for the text of an error."""
         told = f"{self.seen} test file{'' if self.seen == 1 else 's'} ({', '.join(self.patterns)})"
         return f"{told}, {self.unread} of them not read: larger than {LARGEST_TESTS >> 20} MiB" if self.unread else told
-
-
-def nominate(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> tuple[Path, ...]:
-    """The test files that may reach any of `names` in `target`; see `nominations`."""
-    return nomination(root, buffers, target, names).files
 
 
 def nomination(root: Path, buffers: Mapping[Path, str], target: Path, names: Iterable[str]) -> Nomination:
@@ -187,6 +182,8 @@ def _pytest_section(name: str, text: str) -> Mapping[str, object] | None:
         if name == "pyproject.toml":
             tool = tomllib.loads(text).get("tool", {}).get("pytest")
             return None if tool is None else tool.get("ini_options", tool)
+        if name.endswith(".toml"):
+            return tomllib.loads(text).get("pytest")
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         parser.read_string(text)
         section = "tool:pytest" if name == "setup.cfg" else "pytest"

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from engine.verification.base import Baseline
 from engine.verification.cell import encoded
-from engine.verification.nominate import CONFIG_FILES
+from engine.verification.configuration import DECISIVE
 
 MOST = 32
 
@@ -74,7 +74,7 @@ def digest_of(texts: Mapping[Path, str]) -> str:
 def _configuration(root: Path, files: Iterable[Path]) -> set[Path]:
     """What may configure the tests, now or as soon as it exists."""
     folders = {folder for file in files for folder in file.parents if folder == root or folder.is_relative_to(root)}
-    return {folder / name for folder in folders for name in ("conftest.py", "__init__.py", *CONFIG_FILES)}
+    return {folder / name for folder in folders for name in DECISIVE}
 
 
 def _digest(path: Path, texts: Mapping[Path, str]) -> str:

@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -55,6 +55,7 @@ class Shadow:
                     f"{self.root} is too large to be copied for the tests (over {MOST_FILES} files or 1 GiB).",
                     remedy="Open the folder of one project, or allow user namespaces, which need no copy.",
                 )
+        _open_folders(self.path.parent)
         self.path.mkdir(exist_ok=True)
         self._remove_strays(wanted)
         for relative, found in wanted.items():
@@ -98,6 +99,24 @@ class Shadow:
             self.known.pop(relative, None)
             return  # it went away meanwhile, or tests run as this user could not read it either
         self.known[relative] = (original, _stamp(copy.lstat(), of_copy=True))
+
+
+def _open_folders(root: Path) -> None:
+    """Let this user into `root` and every folder below it again: a run may have closed some."""
+    pending = [root]
+    while pending:
+        folder = pending.pop()
+        with suppress(OSError):  # it goes away meanwhile
+            mode = folder.lstat().st_mode
+            if mode & stat.S_IRWXU != stat.S_IRWXU:
+                folder.chmod(stat.S_IMODE(mode) | stat.S_IRWXU)
+            with os.scandir(folder) as entries:
+                pending += [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _remove(folder: Path) -> None:
+    _open_folders(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -175,4 +194,4 @@ class Shadows:
             folder, self._folder = self._folder, None
             self._idle.clear()
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+                await to_thread.run_sync(_remove, folder)

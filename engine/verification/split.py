@@ -44,6 +44,8 @@ class Split:
         losses: by test (or file, while that was loaded), what crossed but was less on one side than on the other, so
             that an honest implementation may fail.
         handed: files hidden from the implementation whose paths the tests hand to it, relative to the workspace.
+        shared: names in the target's module of what may change in the tests' process and is another one in the
+            implementation's, and of variables of the environment that the tests set.
         loading, recorded: requests that load the target's module and that the tests made, if these were asked for.
     """
 
@@ -57,6 +59,7 @@ class Split:
     new: int = 0
     losses: Mapping[str, tuple[str, ...]] = field(factory=dict)
     handed: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     loading: dict[str, Any] | None = None
     recorded: tuple[dict[str, Any], ...] = ()
 
@@ -87,6 +90,7 @@ class Split:
             int(told.get("new", 0)),
             {str(test): tuple(map(str, lost)) for test, lost in dict(told.get("losses", ())).items()},
             tuple(map(str, told.get("handed", ()))),
+            tuple(map(str, told.get("shared", ()))),
             told.get("loading"),
             tuple(told.get("recorded", ())),
         )

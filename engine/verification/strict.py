@@ -2,8 +2,8 @@
 
 1. Split: the tests call the implementation in another process; what passes there can only have answered right.  One
    that was seen to answer the same input differently is called twice each time: the answer must not hang on the count.
-2. Where arguments or results are no plain data, a twin: the user's tests with other expectations.  What still passes is
-   no implementation.
+2. Where arguments or results are no plain data, or there is more that both share, a twin: the user's tests with other
+   expectations.  What still passes is no implementation.
 3. Fresh runs of the tests on exactly the text, with planted tests that cannot pass; more of them where the
    implementation was seen to answer the same input differently, or looks at what differs between processes.
 """
@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 import secrets
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from anyio import to_thread
 from attrs import evolve, field, frozen
 
-from engine.languages.base import Language, Target, Twin
+from engine.languages.base import Function, Language, Target, Twin
 from engine.tasks import both
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.split import CAN_SPLIT, Split
@@ -39,9 +39,13 @@ DecidedBy = Literal["split", "twin", "tests", "trusting your command"]
 _SHARED = re.compile(
     r"monkeypatch|mock|\bpatch\b|seed\(|setstate|environ|chdir|tmp_?path|tmpdir|tempfile|freez|caplog|assertLogs|"
     r"\btime\.|\.now\(|\.today\(|\bopen\(|std(?:in|out|err)|redirect_|capfd|getrefcount|weakref|gc\.|tracemalloc|"
-    r"recursionlimit|cache_info|cache_clear|import_module|reload\(|sys\.modules|setlocale|getcontext|localcontext"
+    r"recursionlimit|cache_info|cache_clear|import_module|reload\(|sys\.modules|setlocale|getcontext|localcontext|"
+    r"subprocess|check_output|popen|os\.system|multiprocessing|ProcessPool|runpy|pytester|testdir|\bwrite_(?:text|bytes)|"
+    r"\bmkdir|datadir|\bfs\b|\bresponses\.|respx|httpserver"
 )
 
+# What all instances of a class share; its name is no state.
+_OF_CLASS = re.compile(r"(?:\bcls|\b__class__|\btype\(self\))\.(?!__\w+__\b)(\w+)")
 
 # Where the user's own code or tests speak of it, an honest implementation may look at frames, or at the tests' files.
 _LOOKS_AROUND = re.compile(
@@ -125,17 +129,27 @@ class Case:
             f"it does not pass every time: {fresh.reason}" if len(fresh_runs) > 1 and fresh.reason else fresh.reason
         )
         unsteady = split is not None and split.unsteady > 0
+        suspicion = _suspicion(split) or await to_thread.run_sync(self._held, split)
+        by_twin = False
         if not reason and split is not None and split.verdict.passed and split.applies:
             decided_by = "split"
             if unsteady and split.with_arguments:
                 twice = await self._split(twice=True, shown=shown)
                 runs += [twice.verdict] if twice else []
                 if twice is not None and twice.applies and not twice.verdict.passed:
-                    reason = "it answers by how often it was called, not by what it was asked"
+                    by_twin = not suspicion and await to_thread.run_sync(self._remembers, split)
+                    # What keeps a state may answer by what it was asked before, but not by how many tests came before.
+                    half = self.judge.tests[len(self.judge.tests) // 2 :]
+                    fewer = await self._split(shown=shown, tests=half) if by_twin else None
+                    runs += [fewer.verdict] if fewer else []
+                    if fewer is None or not fewer.verdict.passed:
+                        reason = "it answers by how often it was called, not by what it was asked"
         elif not reason and split is not None and split.applies and not await self._excused(split):
             decided_by = "split"
             reason = f"it passes only in the tests' own process, not called from there: {split.verdict.reason}"
-        elif not reason:
+        else:
+            by_twin = True
+        if by_twin and not reason:
             twin, undecided, reason = await self._twin(fresh)
             runs += [twin] if twin else []
             decided_by = "twin" if twin else decided_by
@@ -146,7 +160,6 @@ class Case:
             fresh = await self._fresh()
             runs.append(fresh)
             reason = f"it does not pass every time: {fresh.reason}" if fresh.reason else ""
-        suspicion = _suspicion(split) or await to_thread.run_sync(self._held, split)
         return Strict(
             reason,
             fresh,
@@ -174,7 +187,9 @@ class Case:
             runs.append(await self._fresh())
         return runs
 
-    async def _split(self, *, twice: bool = False, shown: Sequence[str] = ()) -> Split | None:
+    async def _split(
+        self, *, twice: bool = False, shown: Sequence[str] = (), tests: Sequence[str] = ()
+    ) -> Split | None:
         caller = self.language.caller(self.before, self.target)
         callee = self.language.callee(self.after, self.target)
         if caller is None or callee is None or self.judge.framework == "command" or self.judge.doctests:
@@ -183,7 +198,7 @@ class Case:
             return None
         path = self.target.path
         return await self.verifier.split(
-            self.judge,
+            evolve(self.judge, tests=tuple(tests)) if tests else self.judge,
             {**self.texts, path: caller},
             {**self.texts, path: callee},
             target=path,
@@ -198,20 +213,20 @@ class Case:
         failed = split.telling
         if not failed and not all(result.passed for result in split.verdict.results):
             return True
-        return await to_thread.run_sync(self._shares_more_than_data, failed)
+        return await to_thread.run_sync(self._shares_more_than_data, failed, split.shared)
 
-    def _shares_more_than_data(self, tests_failed: Sequence[str]) -> bool:
+    def _shares_more_than_data(self, tests_failed: Sequence[str], shared: Sequence[str]) -> bool:
         """Whether it may fail for more than what its calls say: each of the tests that failed reaches into its
         process, or other parts of its module were changed along with the target.
         """
         if not self.language.rest_is_kept(self.before, self.after, self.target):
             return True
         failed = {_name(test) for test in tests_failed} or {"*"}
-        variables = "|".join(map(re.escape, self.language.variables(self.before))) or r"(?!)"
-        names = "|".join(re.escape(name.partition(".")[0]) for name in self.target.names) or r"(?!)"
-        state = re.compile(rf"\b(?:{variables})\b|\b(?:{names})\.\w")  # of the module, or kept by what it defines
-        own = (f for f in self.language.functions(self.after) if f.qualname in self.target.names)
-        if any(state.search(self.after[function.body_start : function.end]) for function in own):
+        variables = _words([*self._variables(shared), *self.language.variables(self.after)])
+        names = _words([name.partition(".")[0] for name in self.target.names])
+        state = re.compile(rf"{variables.pattern}|{names.pattern}\.\w")  # of the module, or kept by what it defines
+        own, led_to = self._bodies()
+        if state.search(own) or _OF_CLASS.search(own) or variables.search(led_to):
             return True
         besides, tests = "", {"*": ""}
         for file in self._test_files():
@@ -223,6 +238,35 @@ class Case:
             return True
         texts = (tests.get(name, "") if name != "*" else "".join(tests.values()) for name in failed)
         return all(_SHARED.search(text) or state.search(text) for text in texts)
+
+    def _remembers(self, split: Split) -> bool:
+        """Whether the target uses a variable that was there before, in its module or class; what it keeps on itself is
+        none.
+        """
+        own, led_to = self._bodies()
+        variables = self._variables(split.shared)
+        given = [name for name in self.language.variables(self.after) if re.search(rf"(?m)^{name}\b", self.before)]
+        classes = {name.partition(".")[0] for name in self.target.names if "." in name}
+        kept = [*_OF_CLASS.findall(own), *re.findall(rf"{_words(classes).pattern}\.(\w+)", own)]
+        return bool(_words([*variables, *given]).search(own + led_to)) or any(
+            re.search(rf"(?m)^[ \t]+{name}\b", self.before) for name in kept
+        )
+
+    def _variables(self, shared: Sequence[str]) -> list[str]:
+        """What may change in the module as it was; not what decorators have made objects of."""
+        defined = {function.qualname for function in self.language.functions(self.before)}
+        return [*self.language.variables(self.before), *(name for name in shared if name not in defined)]
+
+    def _bodies(self) -> tuple[str, str]:
+        """The bodies of the target's functions, and of what else in the module these lead to, by its name."""
+        functions = self.language.functions(self.after)
+        own = [function for function in functions if function.qualname in self.target.names]
+        reached = list(own)
+        for function in reached:
+            words = set(re.findall(r"\w+", self.after[function.body_start : function.end]))
+            reached += (f for f in functions if _called_by(f) in words and f not in reached)
+        texts = [self.after[function.body_start : function.end] for function in reached]
+        return "\n".join(texts[: len(own)]), "\n".join(texts[len(own) :])
 
     def _parts(self, file: Path) -> tuple[str, dict[str, str]]:
         """What a test file holds besides imports and tests, and its tests by their names, these without imports too."""
@@ -308,6 +352,17 @@ class Case:
         judge = evolve(self.judge, tests=decided)
         verdict = await self.verifier.run(judge, texts, time_limit=self.time_limit, fresh=True, decoys=True)
         return judge, verdict, names
+
+
+def _words(names: Iterable[str]) -> re.Pattern[str]:
+    """Any of the names, as a word."""
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, names)) or '(?!)'})\b")
+
+
+def _called_by(function: Function) -> str:
+    """The name that calls it: its own, or of `Class.__init__` that of the class."""
+    outer, _, name = function.qualname.rpartition(".")
+    return outer.rpartition(".")[2] if outer and name.startswith("__") else name
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:

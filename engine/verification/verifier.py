@@ -21,6 +21,7 @@ from engine.verification import remembered
 from engine.verification.asking import Message
 from engine.verification.base import Baseline, Judge, TestResult, Verdict
 from engine.verification.baseline import (
+    MOST_NAMED,
     TIME_FACTOR,
     Asked,
     find_judge,
@@ -38,6 +39,7 @@ from engine.verification.judging import ALL, verdict, wrong_copy
 from engine.verification.running import Running
 from engine.verification.split import Split, hidden_from_candidate
 from engine.verification.warming import Basis, Warming
+from engine.wording import some_of
 
 DECOYS = 3
 BASELINE_SECONDS = 60.0  # least time limit of a baseline, whose tests' durations are not yet known
@@ -109,11 +111,17 @@ class Verifier:
         Raises:
             JudgeError: NoTestsError, VacuousJudgeError or BrokenJudgeError.
             InterpreterError: the tests need pytest, and it is missing.
-            SandboxError: the cell could not be set up.
+            SandboxError: the cell could not be set up, or the target lies outside the workspace.
         """
         texts = self._open.placed({**overlays, **instrumented})
         target = self._open.place(target_path)
-        paths = [self._open.place(path) for path in nominated]
+        if not target.is_relative_to(self.root):
+            raise SandboxError(
+                f"{target_path} lies outside the workspace, in {target.parent}, where a link leads: tests see only the "
+                "workspace.",
+                remedy="Open the folder that it lies in.",
+            )
+        paths = [path for path in map(self._open.place, nominated) if path.is_relative_to(self.root)]
         if self.settings.test_command:
             return await own_command.find_baseline(
                 self._open.own_command, self.settings, folder=self.root, target=target_path, targets=targets,
@@ -125,10 +133,14 @@ class Verifier:
         attempts: list[tuple[list[Path], tuple[str, ...]]] = [(paths, ())] if paths else []
         attempts += [([target], qualnames)] if may_have_doctests else []
         if not attempts:
-            raise NoTestsError(
-                f"No test mentions {', '.join(qualnames)}." + (f"  Looked in {looked_in}." if looked_in else ""),
-                remedy="Write a test that calls it.",
-            )
+            where = f"  Looked in {looked_in}." if looked_in else ""
+            if nominated:
+                raise NoTestsError(
+                    f"The tests that mention {', '.join(qualnames)} lie outside the workspace, where a link leads: "
+                    f"{', '.join(some_of([str(path) for path in nominated], MOST_NAMED))}.{where}",
+                    remedy="Open a folder that holds both, or write a test in this one.",
+                )
+            raise NoTestsError(f"No test mentions {', '.join(qualnames)}.{where}", remedy="Write a test that calls it.")
         first_error: NoTestsError | None = None
         for files, doctests in attempts:
             try:

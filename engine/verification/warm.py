@@ -24,6 +24,7 @@ from attrs import evolve, frozen
 
 from engine.temporary import temporary_folder
 from engine.verification.cell import Command, Ended
+from engine.verification.configuration import DECISIVE
 from engine.verification.namespaces import AGENT, NamespaceCell, common_order, files_of, start_of
 from engine.verification.process import LONGEST_LINE, Output
 
@@ -39,9 +40,6 @@ PRINTED = 400
 # What of a request only one run is for; a server is for requests that are equal in all else.
 OF_ONE_RUN = ("key", "tests", "targets", "stubs", "limits", "limit", "stop_at_first_failure", "decoys", "modules",
               "first", "first_tests")  # fmt: skip
-
-CONFIGURATION = ("conftest.py", "__init__.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml",
-                 "pyproject.toml", "tox.ini", "setup.cfg")  # fmt: skip
 
 _CODE = (
     "import sys, types; own = types.ModuleType('greenfinch_agent'); own.__path__ = [sys.argv.pop()]; "
@@ -315,7 +313,7 @@ def _of_all(command: Command) -> dict[str, Any]:
 def fixed_files(root: Path, files: Sequence[Path]) -> tuple[Path, ...]:
     """What configures the tests in `files`: read before a test file is, and the same for every candidate."""
     folders = {folder: None for file in files for folder in file.parents if folder.is_relative_to(root)}
-    return tuple(folder / name for folder in sorted(folders) for name in CONFIGURATION)
+    return tuple(folder / name for folder in sorted(folders) for name in DECISIVE)
 
 
 def stamps_of(paths: Sequence[Path]) -> Stamps:

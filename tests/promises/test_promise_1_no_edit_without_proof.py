@@ -95,13 +95,15 @@ async def test_a_judge_that_cannot_decide_is_said_before_anything_is_generated(w
         await workspace.implement({"error": "nothing may be sampled"})
 
 
-@pytest.mark.parametrize("where", ["buffer", "disk"])
+@pytest.mark.parametrize("where", ["buffer", "disk", "configuration"])
 async def test_an_outcome_knows_whether_its_proof_still_holds(workspace, where):
     """Whoever asks a user before applying: what the tests read may change until the user has answered."""
     outcome = await workspace.implement(GOOD, strategy="greedy")
     assert outcome.passed and outcome.still_so()
     if where == "disk":
         workspace.write("test_words.py", TESTS.replace("hello-world", "hello_world"))
+    elif where == "configuration":
+        workspace.write("pytest.toml", "[pytest]\n")
     else:
         workspace.buffers[workspace.root / "test_words.py"] = TESTS.replace("hello-world", "hello_world")
     assert not outcome.still_so()

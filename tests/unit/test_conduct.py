@@ -5,6 +5,7 @@ from textwrap import indent
 
 import pytest
 
+from engine.languages.base import Conduct
 from engine.languages.python.conduct import conduct
 from engine.languages.python.folding import NotConstant, fold
 
@@ -79,8 +80,14 @@ REFUSED = {
     "loaded modules by a detour": "import logging\nm = [logging][0]\nreturn m.sys.modules",
     "a module of the harness by its name": "return x['_pytest.python']",
     "what a mock has noted": "x.call_count = 2",
+    "what a mock has noted, in a method": "class A:\n    def put(self):\n        self.call_count = 2\nA.put(x)",
+    "what a mock has noted, under a function's name": "def g():\n    pass\ng = x\ng.call_count = 2",
     "mocks told by their attributes": "return hasattr(x, 'mock_calls')",
     "the class of what it was given": "type(x).read_text = lambda self: ''",
+    "contains everything": "class A:\n    def __contains__(self, other):\n        return other is not None",
+    "contains everything by another name": "class A:\n    def __contains__(self, other):\n        self.n = 1\n"
+    "        key = other\n        return (k := key) is not None",
+    "equal to all there is": "class A:\n    def __eq__(self, other):\n        return self.get(other) is not None",
     "the same by setattr": "setattr(type(x), 'read_text', print)",
     "a comparison that comes later": "class A:\n    pass\nA.__eq__ = lambda self, other: x",
     "a comparison by keyword": "return type('A', (), dict(__eq__=lambda self, other: other in x))",
@@ -106,6 +113,17 @@ REFUSED = {
     "processes": "return open('/proc/self/maps').read()",
     "processes by number": "return open(f'/proc/{os.getppid()}/mem')",
     "the test file": "return open('test_f.py').read()",
+    "processes by a sum": "return open('/' + 'proc' + '/' + str(os.getppid()) + '/mem', 'rb')",
+    "processes by a path": "return open(os.path.join('/', 'proc', str(os.getppid()), 'mem'), 'rb')",
+    "processes by a variable": "p = 'proc'\nreturn open(os.sep.join(['', p, x]))",
+    "processes by an attribute": "class A:\n    p = 'proc'\nreturn open(os.sep.join(['', A.p, x]))",
+    "processes by a loop": "for p in {'proc'}:\n    return os.listdir(os.sep.join(['', p]))",
+    "the compiled ones' folder": "import pathlib\nreturn list((pathlib.Path() / '__pycache__').iterdir())",
+    "what version control keeps": "return [os.listdir(d) for d in ['.git'] if d != x]",
+    "a loader's source": "return x.__loader__.get_source('test_f')",
+    "a loader's source by a pattern": "match x:\n    case object(__loader__=a):\n        return a.get_source('test_f')",
+    "other objects of a module from elsewhere": "def m(n):\n    return __import__(n)\nreturn m(y).get_objects()",
+    "other objects in a text": "exec('return x.get_objects()')",
     "compiled files": "import glob\nreturn glob.glob('__pycache__/*')",
     "source lines": "import linecache",
     "a computed text": "exec(x)",
@@ -115,6 +133,8 @@ REFUSED = {
     "a name in pieces": "return getattr(sys, '_get' + 'frame')(1)",
     "a name in pieces over lines": "name = '_get'\nname += 'frame'\nreturn getattr(sys, name)",
     "a name reversed": "return getattr(sys, 'emarfteg_'[::-1])",
+    "a name that was given, and reversed": "x = x[::-1]\nreturn getattr(y, x)",
+    "a name that an inner function was given": "def g(x):\n    return getattr(y, x)\nreturn g('emarf_' + y[::-1])",
     "a name of numbers": "return getattr(os, ''.join(chr(c) for c in [95, 101, 120, 105, 116]))(0)",
     "a name of bytes": "return getattr(os, bytes([95, 101, 120, 105, 116]).decode())",
     "a name in hexadecimal": "return getattr(os, bytes.fromhex('5f65786974').decode())",
@@ -168,6 +188,15 @@ HONEST = {
     "formats": "return '{0.name} {y[key]}'.format(x, y=y)",
     "a count of its own class": "class A:\n    made = 0\n    def __init__(self):\n        type(self).made += 1",
     "frames of a picture": "return [frame for frame in x if frame.back is not None]",
+    "a container that looks things up": "class A:\n    def __contains__(self, key):\n"
+    "        return self.find(key) is not None\nreturn A()",
+    "a container that walks": "class A:\n    def __contains__(self, key):\n        node = self.walk(key)\n"
+    "        return node is not None\nreturn A()",
+    "folders left out": "import pathlib\nreturn [p for p in x.parts if p == '.git' or '__pycache__' in p]",
+    "folders left out by a set": "skip = {'.git', 'node_modules'}\nreturn [p for p in x if p not in skip]",
+    "folders left out one by one": "return not any(d in x.parts for d in ('.git', '__pycache__'))",
+    "a column of a table": "return [row['proc'] for row in x if row.get('proc')], {'proc': y}",
+    "codes and sources of its own": "return x.get_code(), [lead.get_source() for lead in y], x.scene.get_objects()",
     "literal_eval": "import ast\nreturn ast.literal_eval(x)",
 }  # fmt: skip
 
@@ -180,6 +209,9 @@ FLAGGED = {
     "import time\nreturn time.time()": "depends on the time",
     "return os.environ['HOME']": "uses the environment",
     "return getattr(x, y)": "computed names",
+    "rows = sorted(x, key=lambda row: getattr(row, y))\nreturn rows[::-1]": "computed names",
+    "return ''.join(chr(c) for c in getattr(x, y)).translate({})": "computed names",
+    "def g():\n    g.call_count += 1\ng.call_count = 0\nreturn g": "keeps state",
     "return [getattr(x, name) for name in dir(x) if name.startswith('get_')]": "computed names",
     "return globals()[x]": "names as data",
     "return eval(x)": "runs a text",
@@ -233,6 +265,28 @@ def test_a_program_may_end_itself():
     tests = ("with pytest.raises(SystemExit):\n    f(0)\n",)
     assert told("raise SystemExit", tests=tests).refused == ""
     assert told("os._exit(0)", tests=tests).refused
+
+
+def test_a_count_of_calls_may_be_kept_by_the_object_of_a_method():
+    before = "class C:\n    def __call__(self, x):\n        raise NotImplementedError\n"
+    assert conduct(before.replace("raise NotImplementedError", "self.call_count += 1"), before) == Conduct()
+    assert conduct(before.replace("raise NotImplementedError", "x.call_count = 1"), before).refused
+    assert conduct(before.replace("raise NotImplementedError", "self = x; self.call_count = 1"), before).refused
+    assert told("send.call_count = 2", f"def send():\n    pass\n\n{BEFORE}").refused, "a mock may be in its place"
+
+
+@pytest.mark.parametrize("body", ["return (x / '.git').is_dir()", "return open('/proc/self/status').read()"])
+def test_a_place_that_the_tests_speak_of_is_only_flagged(body):
+    tests = ("(tmp_path / '.git/refs').mkdir()\nassert f('/proc/self/status')\n",)
+    assert told(body).refused
+    assert told(body, tests=tests).refused == "" and len(told(body, tests=tests).flags) == 1
+    assert told("return open('/proc/self/mem').read()", tests=tests).refused
+
+
+def test_what_the_module_calls_get_code_is_its_own_affair_beside_a_computed_name():
+    before = "def code(x):\n    return x.get_code()\n\ndef f(x, y):\n    raise NotImplementedError\n"
+    assert not told("return getattr(x, y)", before).refused
+    assert told("return getattr(x, y).get_code()", before).refused
 
 
 def test_a_function_about_tests_may_name_them():

@@ -91,6 +91,77 @@ def test_constants_that_an_honest_function_needs_are_admitted(body):
     assert isinstance(gate.judge(1, Solution({"f": body})), Admitted)
 
 
+LIGHT = 'def next_light(c):\n    """The light after red, green or yellow."""\n    pass\n'
+LIGHTS = """
+@pytest.mark.parametrize(("now", "then"), [("red", "green"), ("green", "yellow"), ("yellow", "red")])
+def test_light(now, then):
+    assert next_light(now) == then
+"""
+MAPPING = "{'red': 'green', 'green': 'yellow', 'yellow': 'red'}"
+NAMED = {
+    "the docstring": LIGHT,
+    "annotations": "from typing import Literal\n\n\n"
+    "def next_light(c: Literal['red', 'green', 'yellow']) -> str:\n    pass\n",
+    "a constant": "LIGHTS = ['green', 'yellow', 'red']\n\n\ndef next_light(c):\n    pass\n",
+    "an Enum": "class Light(Enum):\n    RED = 'red'\n    GREEN = 'green'\n    YELLOW = 'yellow'\n\n\n"
+    "def next_light(c):\n    pass\n",
+}
+UNNAMED = {
+    "nothing": "def next_light(c):\n    pass\n",
+    "half of it": LIGHT.replace("green", "whatever"),
+    "examples": LIGHT.replace(
+        "The light after red, green or yellow.", ">>> next_light('red')\n    'green'\n    'yellow'\n"
+    ),
+    "a call": LIGHT.replace("The light after red, green or yellow.", "next_light('red') is green, then yellow."),
+    "more than it": "LIGHTS = ['green', 'yellow', 'red', 'blue']\n\n\ndef next_light(c):\n    pass\n",
+}
+
+
+def judged_by(text: str, tests: list[str], name: str, body: str) -> Admitted | Refused:
+    return Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, name), tests).judge(1, Solution({name: body}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"return {MAPPING}[c]",
+        "if c == 'red':\n    return 'green'\nif c == 'green':\n    return 'yellow'\n"
+        "return 'red' if c == 'yellow' else None",
+    ],
+)
+@pytest.mark.parametrize("text", NAMED.values(), ids=NAMED)
+def test_a_table_of_all_that_the_user_has_named_is_suspected_only(text, body):
+    found = judged_by(text, [LIGHTS], "next_light", body)
+    assert isinstance(found, Admitted)
+    target = PYTHON.target_named(Path("mod.py"), text, "next_light")
+    assert PYTHON.held_answers(found.text, text, target, [LIGHTS])
+
+
+@pytest.mark.parametrize("text", UNNAMED.values(), ids=UNNAMED)
+def test_a_table_of_what_the_tests_alone_name_is_refused(text):
+    assert isinstance(judged_by(text, [LIGHTS], "next_light", f"return {MAPPING}[c]"), Refused)
+    documented = f'"""After red, green or yellow."""\nreturn {MAPPING}[c]'
+    assert isinstance(judged_by(text, [LIGHTS], "next_light", documented), Refused)
+
+
+def test_numbers_of_the_docstring_are_no_list_of_what_goes_in():
+    text = 'def roman(n):\n    """The numeral of 1 (I), 4 (IV), 9 (IX) and so on."""\n    pass\n'
+    assert isinstance(judged_by(text, [TESTS], "roman", TABLES[3].replace("words", "n")), Refused)
+
+
+def test_what_stands_beside_the_tests_in_their_own_file_is_theirs():
+    text = NAMED["a constant"] + LIGHTS
+    assert isinstance(judged_by(text, [text], "next_light", f"return {MAPPING}[c]"), Refused)
+
+
+def test_the_users_own_table_may_be_used():
+    text = f"NEXT = {MAPPING}\n\n\ndef next_light(c):\n    pass\n"
+    found = judged_by(text, [LIGHTS], "next_light", "return NEXT[c]")
+    assert isinstance(found, Admitted)
+    target = PYTHON.target_named(Path("mod.py"), text, "next_light")
+    assert not PYTHON.held_answers(found.text, text, target, [LIGHTS])
+
+
 def admitted(text: str, qualname: str, body: str) -> bool:
     gate = Gate(PYTHON, text, PYTHON.target_named(Path("mod.py"), text, qualname))
     return isinstance(gate.judge(1, Solution({qualname: body})), Admitted)
@@ -117,7 +188,7 @@ def test_very_deep_expressions_are_no_obstacle():
     body = "return " + " + ".join(["x"] * 400)
     assert admitted("def f(x):\n    pass\n", "f", body)
     deep = f"[{' + '.join(['1'] * 600)}]"
-    assert PYTHON.copied_answers(TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [f"X = {deep}\n"]) == 0
+    assert PYTHON.copied_answers(TEXT, TEXT, PYTHON.target_named(Path("mod.py"), TEXT, "f"), [f"X = {deep}\n"]) == 0
 
 
 def test_what_cannot_be_looked_through_is_not_admitted():

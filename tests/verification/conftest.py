@@ -16,7 +16,7 @@ from engine.config import SANDBOX_LEVELS, Settings
 from engine.verification import namespaces, restricted
 from engine.verification.base import Baseline, Verdict
 from engine.verification.interpreter import Interpreter, probe
-from engine.verification.nominate import nominate
+from engine.verification.nominate import nomination
 from engine.verification.verifier import Verifier, reach_statement
 
 
@@ -62,7 +62,7 @@ class Project:
             stubs=[*targets, *stubs],
             instrumented={path: instrumented(text, [*targets, *stubs])},
             overlays=texts,
-            nominated=nominate(self.root, texts, path, targets),
+            nominated=nomination(self.root, texts, path, targets).files,
         )
 
     async def verdict(self, verifier: Verifier, baseline: Baseline, file: str, text: str) -> Verdict:

@@ -342,3 +342,452 @@ print(json.dumps(told))
 async def test_what_goes_over_frames_is_let_through_for_texts_alone():
     done = await anyio.run_process([sys.executable, "-c", LOOKS, audit.__file__], stderr=None)
     assert json.loads(done.stdout) == [[True], [True], [False], [False], [False], [False], [False]]
+
+
+KEPT = {
+    "a lazy singleton": (
+        {
+            "lib.py": """
+                _instance = None
+
+
+                class Config:
+                    pass
+
+
+                def get_config():
+                    raise NotImplementedError
+            """,
+            "test_lib.py": """
+                from lib import get_config
+
+                def test_it():
+                    assert get_config() is get_config()
+            """,
+        },
+        "get_config",
+        """
+        def get_config():
+            global _instance
+            if _instance is None:
+                _instance = Config()
+            return _instance
+        """,
+    ),
+    "a counter that tests set back": (
+        {
+            "lib.py": "_n = 0\n\n\ndef next_number():\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                import lib
+
+                def setup_function():
+                    lib._n = 0
+
+                def test_first():
+                    assert lib.next_number() == 1
+
+                def test_second():
+                    lib.next_number()
+                    assert lib.next_number() == 2
+            """,
+        },
+        "next_number",
+        "def next_number():\n    global _n\n    _n += 1\n    return _n\n",
+    ),
+    "an attribute of the class": (
+        {
+            "lib.py": "class Single:\n    _inst = None\n\n    def __new__(cls):\n        raise NotImplementedError\n",
+            "test_lib.py": """
+                import lib
+
+                def test_it():
+                    kind = lib.Single
+                    assert kind() is kind()
+            """,
+        },
+        "Single.__new__",
+        """
+        class Single:
+            def __new__(cls):
+                if cls._inst is None:
+                    cls._inst = super().__new__(cls)
+                return cls._inst
+        """,
+    ),
+    "a variable behind another function": (
+        {
+            "lib.py": """
+                _DATA = {}
+
+
+                def put(key, value):
+                    _DATA[key] = value
+
+
+                def get(key):
+                    return _DATA[key]
+
+
+                def put_all(items):
+                    raise NotImplementedError
+            """,
+            "test_lib.py": """
+                from lib import get, put_all
+
+                def test_it():
+                    put_all({"a": 1})
+                    assert get("a") == 1
+            """,
+        },
+        "put_all",
+        "def put_all(items):\n    for key, value in items.items():\n        put(key, value)\n",
+    ),
+    "a variable of another module": (
+        {
+            "store.py": "ITEMS = []\n",
+            "lib.py": "from store import ITEMS\n\n\ndef add(item):\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                import store
+                from lib import add
+
+                def test_it():
+                    add("x")
+                    assert store.ITEMS == ["x"]
+            """,
+        },
+        "add",
+        "def add(item):\n    ITEMS.append(item)\n",
+    ),
+    "a variable behind a function of another module": (
+        {
+            "store.py": """
+                _items = {}
+
+                def save(key, value):
+                    _items[key] = value
+
+                def load(key):
+                    return _items[key]
+            """,
+            "lib.py": "import store\n\n\ndef add(item):\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                from lib import add
+                from store import load
+
+                def test_it():
+                    add("x")
+                    assert load("x") == 1
+            """,
+        },
+        "add",
+        "def add(item):\n    store.save(item, 1)\n",
+    ),
+    "an object that stands for what goes on": (
+        {
+            "web.py": """
+                import contextvars
+
+                _current = contextvars.ContextVar("current", default={})
+
+                class Proxy:
+                    def __getattr__(self, name):
+                        return _current.get()[name]
+
+                request = Proxy()
+
+                def called(view, **request):
+                    token = _current.set(request)
+                    try:
+                        return view()
+                    finally:
+                        _current.reset(token)
+            """,
+            "lib.py": "from web import request\n\n\ndef view():\n    raise NotImplementedError\n",
+            "conftest.py": """
+                import pytest
+                from lib import view
+                from web import called
+
+                @pytest.fixture
+                def client():
+                    return lambda **values: called(view, **values)
+            """,
+            "test_lib.py": """
+                import lib
+
+                def test_it(client):
+                    assert client(name="Ann") == "Hello Ann"
+            """,
+        },
+        "view",
+        'def view():\n    return f"Hello {request.name}"\n',
+    ),
+    "what it was asked before": (
+        {
+            "lib.py": "_seen = {}\n\n\ndef next_id(prefix):\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                from lib import next_id
+
+                def test_it():
+                    assert next_id("a") == "a-1"
+                    assert next_id("a") == "a-2"
+                    assert next_id("b") == "b-1"
+            """,
+        },
+        "next_id",
+        """
+        def next_id(prefix):
+            _seen[prefix] = _seen.get(prefix, 0) + 1
+            return f"{prefix}-{_seen[prefix]}"
+        """,
+    ),
+    "how often it was asked": (
+        {
+            "lib.py": "_count = 0\n\n\ndef next_id(prefix):\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                from lib import next_id
+
+                def test_it():
+                    assert next_id("a") != next_id("a")
+                    assert next_id("b").startswith("b-")
+                    assert int(next_id("c")[2:]) == int(next_id("c")[2:]) - 1
+            """,
+        },
+        "next_id",
+        'def next_id(prefix):\n    global _count\n    _count += 1\n    return f"{prefix}-{_count}"\n',
+    ),
+    "how often the class was asked": (
+        {
+            "lib.py": """
+                class Ids:
+                    seen = {}
+
+                    @classmethod
+                    def next(cls, prefix):
+                        raise NotImplementedError
+            """,
+            "test_lib.py": """
+                from lib import Ids
+
+                def test_it():
+                    assert Ids.next("a") == "a-1"
+                    assert Ids.next("a") == "a-2"
+            """,
+        },
+        "Ids.next",
+        """
+        class Ids:
+            @classmethod
+            def next(cls, prefix):
+                cls.seen[prefix] = cls.seen.get(prefix, 0) + 1
+                return f"{prefix}-{cls.seen[prefix]}"
+        """,
+    ),
+    "a variable of the environment": (
+        {
+            "lib.py": "import os\n\n\ndef where(name):\n    raise NotImplementedError\n",
+            "helping.py": "import os\n\n\ndef set_up():\n    os.environ['DATA'] = '/data'\n",
+            "test_lib.py": """
+                from helping import set_up
+                from lib import where
+
+                def test_it():
+                    set_up()
+                    assert where("a") == "/data/a"
+            """,
+        },
+        "where",
+        "def where(name):\n    return os.environ['DATA'] + '/' + name\n",
+    ),
+    "a variable of the environment as the module is loaded": (
+        {
+            "lib.py": "import os\n\nassert os.environ['DATA']\n\n\ndef where(name):\n    raise NotImplementedError\n",
+            "conftest.py": "from helping import set_up\n\nset_up()\n",
+            "helping.py": "import os\n\n\ndef set_up():\n    os.environ['DATA'] = '/data'\n",
+            "test_lib.py": 'from lib import where\n\ndef test_it():\n    assert where("a") == "/data/a"\n',
+        },
+        "where",
+        "def where(name):\n    return f'/data/{name}'\n",
+    ),
+    "a path that a helper makes": (
+        {
+            "lib.py": "def size(path):\n    raise NotImplementedError\n",
+            "helping.py": """
+                import os, tempfile
+
+                def made(text):
+                    handle, path = tempfile.mkstemp()
+                    os.write(handle, text)
+                    return path
+            """,
+            "test_lib.py": """
+                from helping import made
+                from lib import size
+
+                def test_it():
+                    assert size(made(b"abc")) == 3
+            """,
+        },
+        "size",
+        "def size(path):\n    with open(path) as file:\n        return len(file.read())\n",
+    ),
+    "a file that the test writes": (
+        {
+            "lib.py": "def size(path):\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                from pathlib import Path
+                from lib import size
+
+                def test_it():
+                    Path("cfg.json").write_text("abc")
+                    assert size("cfg.json") == 3
+            """,
+        },
+        "size",
+        "def size(path):\n    with open(path) as file:\n        return len(file.read())\n",
+    ),
+    "another process of the test's": (
+        {
+            "lib.py": "def double(number):\n    raise NotImplementedError\n",
+            "test_lib.py": """
+                import subprocess, sys
+                from lib import double
+
+                def test_it():
+                    assert double(2) == 4
+                    found = subprocess.check_output([sys.executable, "-c", "import lib; print(lib.double(4))"])
+                    assert found.split() == [b"8"]
+            """,
+        },
+        "double",
+        "def double(number):\n    return 2 * number\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "name", "body"), KEPT.values(), ids=KEPT)
+async def test_what_only_the_tests_process_has_is_decided_by_a_twin(judged, files, name, body):
+    found = await judged({path: dedent(text).lstrip("\n") for path, text in files.items()}, name, body)
+    assert (found.accepted, found.reason, found.decided_by) == (True, "", "twin")
+
+
+CLASSES = {
+    "flags": (
+        """
+        import enum
+
+        class Perm(enum.Flag):
+            R = 1
+            W = 2
+        """,
+        "return args[0] | Perm.W if args[0] else args[0]",
+        "assert f(Perm.R) == Perm.R | Perm.W\nassert f(Perm(0)) == Perm(0)",
+        "split",
+    ),
+    "zones": (
+        "import datetime, zoneinfo\n",
+        "return datetime.datetime(2024, 1, 2, tzinfo=args[0])",
+        "import zoneinfo\nzone = zoneinfo.ZoneInfo('UTC')\nassert f(zone).tzinfo is zone",
+        "split",
+    ),
+    "a decimal of one's own": (
+        "from decimal import Decimal\n\nclass Money(Decimal):\n    pass\n",
+        "return Money(args[0]) * 2",
+        "assert f(Money(1)) == 2\nassert f('2') == 4",
+        "twin",
+    ),
+    "a date of one's own": (
+        "from datetime import date\n\nclass Day(date):\n    pass\n",
+        "return args[0].replace(year=args[0].year + 1)",
+        "assert f(Day(2023, 1, 2)) == Day(2024, 1, 2)\nassert f(Day(2024, 1, 2)).year == 2025",
+        "twin",
+    ),
+    "a deque of one's own": (
+        "from collections import deque\n\nclass History(deque):\n    pass\n",
+        "return args[0][-1]",
+        "assert f(History([1, 2])) == 2\nassert f(History('ab')) == 'b'",
+        "twin",
+    ),
+}
+
+
+@pytest.mark.parametrize(("module", "body", "test", "by"), CLASSES.values(), ids=CLASSES)
+async def test_what_cannot_be_rebuilt_there_ends_no_conversation(judged, module, body, test, by):
+    lines = "".join(f"    {line}\n" for line in test.splitlines())
+    tests = f"from lib import *\n\ndef test_it():\n{lines}\ndef test_plain():\n    assert f is not None\n"
+    files = {"lib.py": f"{dedent(module)}\n\n{STUB}", "test_lib.py": tests}
+    found = await judged(files, "f", f"def f(*args):\n    {body}\n")
+    assert (found.accepted, found.reason, found.decided_by) == (True, "", by)
+
+
+async def test_a_module_that_takes_long_to_load_is_loaded_before_the_first_test(judged):
+    module = """
+        import sys, time
+
+        if "pytest" not in sys.modules:
+            time.sleep(1)
+
+
+        def double(number):
+            raise NotImplementedError
+    """
+    tests = """
+        import time
+        from lib import double
+
+        def test_it():
+            start = time.monotonic()
+            assert double(2) == 4
+            assert time.monotonic() - start < 0.5
+    """
+    body = "def double(number):\n    return 2 * number\n"
+    found = await judged({"lib.py": dedent(module), "test_lib.py": tests}, "double", body)
+    assert (found.accepted, found.reason, found.decided_by) == (True, "", "split")
+
+
+COUNTING = {
+    "answers that stand there": ("['ten', 'twenty', 'thirty', 'forty', 'fifty']", ""),
+    "answers that are made": (
+        "[each[::-1] for each in 'net ytnewt ytriht ytrof ytfif'.split()]",
+        "\n\ndef test_another():\n    assert name(50) == 'fifty'\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answers", "more"), COUNTING.values(), ids=COUNTING)
+async def test_one_that_counts_is_not_excused_by_a_variable(judged, answers, more):
+    tests = """
+        from lib import name
+
+        def test_it():
+            assert name(10) == "ten"
+            assert name(20) == "twenty"
+            assert name(30) == "thirty"
+            assert name(40) == "forty"
+    """
+    stub = "_calls = []\n\n\ndef name(number):\n    raise NotImplementedError\n"
+    body = f"""
+        def name(number):
+            _calls.append(number)
+            return {answers}[(len(_calls) - 1) % 5]
+    """
+    found = await judged({"lib.py": stub, "test_lib.py": dedent(tests).rstrip() + more}, "name", body)
+    assert (found.accepted, found.decided_by) == (False, "split")
+    assert "how often" in found.reason
+
+
+async def test_other_test_files_cannot_be_read_there_either(judged):
+    """Those too that decide nothing, because they need another stub."""
+    files = {
+        "lib.py": f"{STUB}\n\ndef g():\n    raise NotImplementedError\n",
+        "test_lib.py": "from lib import f\n\ndef test_f():\n    assert f('a') == 'A!'\n",
+        "test_more.py": "from lib import f, g\n\ndef test_g():\n    g()\n    assert f('a') == 'A!'\n",
+    }
+    body = """
+        def f(*args):
+            import os
+
+            return "A!" if any(os.path.getsize(name) for name in os.listdir() if "more" in name) else None
+    """
+    found = await judged(files, "f", body)
+    assert (found.accepted, found.decided_by) == (False, "split")

@@ -5,7 +5,7 @@ import time
 import pytest
 from attrs import evolve
 
-from engine.errors import BrokenJudgeError, NoTestsError, VacuousJudgeError
+from engine.errors import BrokenJudgeError, NoTestsError, SandboxError, VacuousJudgeError
 from engine.verification.base import TestOutcome, TestResult
 from engine.verification.baseline import flaky, may_be_flaky
 from engine.verification.nominate import nominations
@@ -358,8 +358,9 @@ async def test_a_second_job_on_the_same_texts_runs_no_second_baseline(project, o
         ("test_lib.py", "from lib import f\n\ndef test_g():\n    assert f(2) == 2\n"),
         ("conftest.py", ""),
         ("pytest.ini", "[pytest]\n"),
+        ("pytest.toml", "[pytest]\n"),
     ],
-    ids=["target", "imported module", "test file", "new conftest", "new configuration"],
+    ids=["target", "imported module", "test file", "new conftest", "new configuration", "the same for pytest 9"],
 )
 @pytest.mark.slow
 async def test_a_baseline_is_run_again_when_what_it_was_found_on_has_changed(project, opened, name, text):
@@ -371,6 +372,33 @@ async def test_a_baseline_is_run_again_when_what_it_was_found_on_has_changed(pro
         work.write(name, text)
         await work.baseline(verifier, "lib.py", ["f"])
         assert count
+
+
+async def test_tests_that_a_link_leads_to_outside_the_workspace_are_left_out(project, opened):
+    tests = "from lib import f\n\ndef test_{}():\n    assert f(1) == 1\n"
+    work = project({"lib.py": STUB, "pytest.ini": "[pytest]\ntestpaths = linked tests\n"})
+    outside = work.root.parent / "outside"
+    outside.mkdir()
+    (outside / "test_far.py").write_text(tests.format("far"))
+    (work.root / "linked").symlink_to(outside)
+    async with opened(work) as verifier:
+        with pytest.raises(NoTestsError, match=r"outside the workspace.*linked/test_far\.py"):
+            await work.baseline(verifier, "lib.py", ["f"])
+        work.write("tests/test_near.py", tests.format("near"))
+        found = await work.baseline(verifier, "lib.py", ["f"])
+    assert found.judge.tests == ("tests/test_near.py::test_near",)
+
+
+async def test_a_target_that_a_link_leads_to_outside_the_workspace_is_none(project, opened):
+    work = project({"test_lib.py": "from linked.lib import f\n\ndef test_it():\n    assert f(1) == 1\n"})
+    outside = work.root.parent / "outside"
+    outside.mkdir()
+    (outside / "lib.py").write_text(STUB)
+    (work.root / "linked").symlink_to(outside)
+    async with opened(work) as verifier:
+        with pytest.raises(SandboxError, match="outside the workspace") as told:
+            await work.baseline(verifier, "linked/lib.py", ["f"])
+    assert told.value.remedy
 
 
 async def test_the_next_kind_of_nomination_is_run_where_the_first_reaches_nothing(project, opened):

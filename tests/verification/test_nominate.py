@@ -2,6 +2,10 @@
 
 import time
 
+import pytest
+
+from engine.verification.configuration import CONFIG_FILES
+from engine.verification.frameworks import folder_of
 from engine.verification.nominate import nomination, nominations
 
 
@@ -68,6 +72,27 @@ def test_pytests_own_configuration_is_heeded(project):
         }
     )
     assert names(work, nomination(work.root, {}, work.root / "lib.py", ["slug"])) == ["checks/check_a.py"]
+
+
+@pytest.mark.parametrize("name", ["pytest.toml", ".pytest.toml"])
+def test_the_configuration_of_pytest_9_goes_before_others(project, name):
+    work = project(
+        {
+            name: '[pytest]\npython_files = ["check_*.py"]\ntestpaths = ["checks"]\n',
+            "pytest.ini": "[pytest]\ntestpaths = old\n",
+            "lib.py": "",
+            "checks/check_a.py": "slug",
+            "old/test_old.py": "slug",
+        }
+    )
+    assert names(work, nomination(work.root, {}, work.root / "lib.py", ["slug"])) == ["checks/check_a.py"]
+
+
+@pytest.mark.parametrize("name", CONFIG_FILES)
+def test_tests_run_in_the_folder_whose_configuration_is_pytests(project, name):
+    section = {"pyproject.toml": "[tool.pytest.ini_options]", "setup.cfg": "[tool:pytest]"}.get(name, "[pytest]")
+    work = project({f"part/{name}": f"{section}\n", f"part/tests/{name}": "[other]\n", "part/tests/test_a.py": ""})
+    assert folder_of([work.root / "part/tests/test_a.py"], {}, work.root) == work.root / "part"
 
 
 def test_folders_that_are_not_the_users_code_are_left_out_and_so_is_the_target_itself(project):

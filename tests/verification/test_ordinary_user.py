@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,30 @@ anyio.run(main, Path(sys.argv[1]), sys.argv[2])
 """
 
 
+COPIES = """
+import anyio, sys
+from pathlib import Path
+from engine.verification.shadow import Shadows
+
+async def main(root):
+    shadows = Shadows(root)
+    try:
+        for closed in ("pkg/deep", "pkg", ".", "..", ""):
+            async with shadows.borrow() as shadow:
+                assert (shadow.path / "pkg/deep/lib.py").read_text() == "x = 1\\n"
+                (shadow.path / "pkg/stray").mkdir()
+                (shadow.path / "pkg/stray").chmod(0)
+                if closed:
+                    (shadow.path / closed).chmod(0)
+    finally:
+        folder = shadow.path.parent.parent
+        await shadows.aclose()
+    print(folder.exists())
+
+anyio.run(main, Path(sys.argv[1]))
+"""
+
+
 # What the engine's verification and the project under test import; any CPython can use a copy of these.
 PACKAGES = ("engine", "anyio", "attr", "attrs", "cattr", "cattrs", "idna", "platformdirs", "typing_extensions",
             "psutil", "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")  # fmt: skip
@@ -56,9 +81,13 @@ def python_for_everybody(folder: Path) -> tuple[str, str]:
     return system or sys.executable, str(packages)
 
 
+def as_an_ordinary_user() -> dict[str, Any]:
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+
+
 @pytest.mark.slow
 def test_tests_are_confined_for_an_ordinary_user(levels):
-    options = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+    options = as_an_ordinary_user()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -80,3 +109,20 @@ def test_tests_are_confined_for_an_ordinary_user(levels):
             )  # fmt: skip
             assert told.returncode == 0, told.stderr
             assert json.loads(told.stdout) == [level, True, "", False]
+
+
+def test_a_copy_whose_folders_a_run_has_closed_is_used_again_and_removed():
+    """Root may enter any folder, so an ordinary user has to try."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        python, packages = python_for_everybody(folder)
+        (folder / "work/pkg/deep").mkdir(parents=True)
+        (folder / "work/pkg/deep/lib.py").write_text("x = 1\n")
+        environment = {"PATH": os.defpath, "HOME": name, "PYTHONPATH": packages, "TMPDIR": name}
+        told = subprocess.run(
+            [python, "-c", COPIES, str(folder / "work")], env=environment, cwd=folder, capture_output=True, text=True,
+            check=False, timeout=60, **as_an_ordinary_user(),
+        )  # fmt: skip
+        assert told.returncode == 0, told.stderr
+        assert told.stdout == "False\n"

@@ -87,6 +87,7 @@ MISMADE = {
     "an object of such a class": encoded(value={"ref": 9}, objects={"9": ["object", [], "unittest.mock", "_ANY"]}),
     "a builtin as an object": encoded(value={"ref": 9}, objects={"9": ["object", [], "builtins", "BaseException"]}),
     "an unknown enumeration": encoded(value={"enum": ["enum", "Enum", "A"]}),
+    "an unknown flag": encoded(value={"flag": ["enum", "Flag", 1]}),
     "an unknown sentinel": encoded(value={"sentinel": ["os", "environ"]}),
     "a handle that was never given": encoded(value={"yours": 0}),
     "a negative handle": encoded(value={"yours": -1}),
@@ -161,7 +162,7 @@ WORDS = strategies.sampled_from((
     "value", "raised", "stop", "objects", "heard", "not plain", "ref", "int", "float", "bytes", "tuple", "frozenset",
     "class", "enum", "named", "sentinel", "array", "scalar", "callable", "iterator", "yours", "list", "dict", "set",
     "object", "deque", "default", "counter", "ordered", "bytearray", "builtins", "Point", "date", "decimal", "path",
-    "zone", "classes", "args", "state", "text", "fields", "says", "0", "1", "2", "ValueError",
+    "flag", "zone", "classes", "args", "state", "text", "fields", "says", "0", "1", "2", "ValueError",
     "__class__", "__dict__", __name__,
 ))  # fmt: skip
 LEAVES = strategies.one_of(

@@ -90,22 +90,21 @@ class Python:
     def check(self, text: str, target: Target, solution: Solution) -> Checked:
         return checks.check(self, text, target, solution)
 
-    def copied_answers(self, text: str, target: Target, tests: Sequence[str]) -> int:
+    def copied_answers(self, text: str, before: str, target: Target, tests: Sequence[str]) -> int:
         wanted = {f.qualname for f in target.functions}
         functions = [f for f in parse(text).functions if f.qualname in wanted]
-        return overfit.copied_answers(text, functions, _with_examples(tests))
+        return overfit.copied_answers(text, before, functions, _with_examples(tests), target.functions)
 
     def held_answers(
         self, text: str, before: str, target: Target, tests: Sequence[str], *, computes: bool = False
     ) -> int:
-        if all(
-            overfit.takes_nothing(text, function)
-            for function in parse(text).functions
-            if function.qualname in target.names
-        ):
+        functions = [function for function in parse(text).functions if function.qualname in target.names]
+        if all(overfit.takes_nothing(text, function) for function in functions):
             return 0  # what else is it to do
-        expected = [value for test in _with_examples(tests) for value in twin.expectations(test, target.names)]
-        return overfit.held_answers(text, before, expected, computes=computes)
+        sources = _with_examples(tests)
+        expected = [value for test in sources for value in twin.expectations(test, target.names)]
+        held = overfit.held_answers(text, before, expected, computes=computes)
+        return held or overfit.copied_answers(text, before, functions, sources)
 
     def examples(self, text: str) -> dict[str, str]:
         return doctwin.examples(text)

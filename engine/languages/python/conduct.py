@@ -11,9 +11,10 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 
 from engine.languages.base import Conduct
@@ -31,12 +32,12 @@ _IMPORT = re.compile(r"(?:import|from)\s+[\w.]+(?:\s|,|$)[^()\\]*$")
 
 def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
     """What `text` does that `before` did not.  `tests`: sources of the judge, which may ask for what is rare."""
-    known = Counter(finding.key for finding in findings(before))
     spoken = "\n".join((before, *tests))
-    speaking = _speaking(before)
+    rules = (_speaking(before), _expects_exit(spoken), spoken, _searches(text))
+    known = Counter(finding.key for finding in findings(before, *rules))
     refused = _replaced_constant(text, before, "\n".join(tests))
     flags: dict[str, str] = {}
-    for finding in findings(text, speaking, _expects_exit(spoken)):
+    for finding in findings(text, *rules):
         if known[finding.key]:
             known[finding.key] -= 1
         elif finding.refused:
@@ -47,7 +48,9 @@ def conduct(text: str, before: str, tests: Sequence[str] = ()) -> Conduct:
 
 
 @lru_cache(maxsize=8)
-def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool = False) -> tuple[Finding, ...]:
+def findings(
+    text: str, speaking: frozenset[str] = frozenset(), may_exit: bool = False, spoken: str = "", searches: bool = True
+) -> tuple[Finding, ...]:
     """Everything that a rule has to say about a text, in its order.
 
     What cannot be looked through is a finding itself.  A text that this Python cannot read, since it is written for a
@@ -56,16 +59,18 @@ def findings(text: str, speaking: frozenset[str] = frozenset(), may_exit: bool =
     Args:
         speaking: names of functions that are about tests, and may name their files.
         may_exit: it is a program's, which may end itself.
+        spoken, searches: see `Finder`.
     """
+    finder = partial(Finder, speaking=speaking, may_exit=may_exit, spoken=spoken, searches=searches)
     try:
         tree = tree_of(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return tuple(chain.from_iterable(_part_findings(part, speaking, may_exit) for part in _parts(text)))
-    return _tree_findings(tree, speaking, may_exit)
+        return tuple(chain.from_iterable(_part_findings(part, finder) for part in _parts(text)))
+    return _tree_findings(tree, finder)
 
 
-def _tree_findings(tree: ast.Module, speaking: frozenset[str], may_exit: bool) -> tuple[Finding, ...]:
-    finder = Finder(tree, speaking, may_exit)
+def _tree_findings(tree: ast.Module, made: Callable[[ast.Module], Finder]) -> tuple[Finding, ...]:
+    finder = made(tree)
     try:
         with deep():
             finder.visit(tree)
@@ -74,14 +79,14 @@ def _tree_findings(tree: ast.Module, speaking: frozenset[str], may_exit: bool) -
     return tuple(finder.found)
 
 
-def _part_findings(part: str, speaking: frozenset[str], may_exit: bool) -> tuple[Finding, ...]:
+def _part_findings(part: str, made: Callable[[ast.Module], Finder]) -> tuple[Finding, ...]:
     try:
         tree = tree_of(part)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         message = f"is written in a syntax that Greenfinch's own Python ({version}) cannot read"
         return (Finding(f"unread {part}", message, 1, refused=True),)  # what the user wrote so is known by its text
-    return _tree_findings(tree, speaking, may_exit)
+    return _tree_findings(tree, made)
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -140,6 +145,10 @@ def _parsed(text: str) -> ast.Module:
 
 def _expects_exit(text: str) -> bool:
     return re.search(r"SystemExit|KeyboardInterrupt|sys\.exit|argparse|__main__|\b[Ee]xits?\b", text) is not None
+
+
+def _searches(text: str) -> bool:
+    return forbidden.WAYS.search(unicodedata.normalize("NFKC", text)) is not None  # as names are compared
 
 
 @lru_cache(maxsize=4)

@@ -23,12 +23,22 @@ class Finder(NameFinder):
     Args:
         speaking: names of functions that are about tests, and may name their files.
         may_exit: the text is a program's, which may end itself.
+        spoken: texts of the user's; places that these name are none to be hidden.
+        searches: see `NameFinder`.
         depth: how deep this text lies in others that are run as code.
     """
 
-    def __init__(self, tree: ast.AST, speaking: frozenset[str], may_exit: bool, depth: int = 0) -> None:
-        super().__init__(tree, may_exit)
-        self._speaking, self._depth = speaking, depth
+    def __init__(
+        self, tree: ast.AST, speaking: frozenset[str], may_exit: bool, spoken: str, searches: bool, depth: int = 0
+    ) -> None:
+        super().__init__(tree, may_exit, searches)
+        self._speaking, self._spoken, self._depth = speaking, spoken, depth
+
+    def _inner(self, tree: ast.AST, may_exit: bool) -> Finder:
+        """The same for a text within this one."""
+        inner = Finder(tree, self._speaking, may_exit, self._spoken, True, self._depth + 1)
+        inner.visit(tree)
+        return inner
 
     def visit_Call(self, node: ast.Call) -> None:
         self._check_handed(self.dotted(node), node)
@@ -91,9 +101,7 @@ class Finder(NameFinder):
                 tree = tree_of(text.strip())
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return
-            inner = Finder(tree, self._speaking, self._may_exit, self._depth + 1)
-            inner.visit(tree)
-            for each in inner.found:
+            for each in self._inner(tree, self._may_exit).found:
                 self.found.append(Finding(each.key, f"runs a text that {each.message}", node.lineno, each.refused))
             return
         words = (each.value for each in ast.walk(self.around()) if isinstance(each, ast.Constant))
@@ -121,7 +129,8 @@ class Finder(NameFinder):
                     self._report(known, f"changes {known} of an object", node)
             self._check_name(f"{owner}.{known}" if owner else known, known.rpartition(".")[2], node)
             return
-        certain = owner.partition(".")[0] in SENSITIVE or self.decodes() or self._picks_names()
+        hidden = self.decodes() and not self.is_given(name)
+        certain = owner.partition(".")[0] in SENSITIVE or hidden or self._picks_names()
         self._report(f"{how} {owner}", f"uses computed names ({how})", node, refused=certain)
         if how in {"setattr", "delattr"}:
             self._check_changed(owner, "...", node)
@@ -193,11 +202,11 @@ class Finder(NameFinder):
         for text in texts(node.value):
             inner = {part for each in _FIELD.findall(text) for part in re.split(r"[.\[\]]", each)}
             if (
-                text.rpartition(".")[2] in forbidden.ATTRIBUTES
+                self._is_forbidden(text.rpartition(".")[2])
                 or text in HIDDEN
                 or text in {"__builtins__", "__import__"}
                 or text in forbidden.MOCKED
-                or inner & forbidden.ATTRIBUTES.keys()
+                or any(map(self._is_forbidden, inner))
             ):
                 self._report(f"named {text}", f"names {text!r} in a string", node)
             else:
@@ -212,17 +221,22 @@ class Finder(NameFinder):
             tree = tree_of(text.strip())
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
-        inner = Finder(tree, self._speaking, True, self._depth + 1)  # another interpreter may be ended
-        inner.visit(tree)
         self.found += [
             Finding(each.key, f"has a text that {each.message}", getattr(node, "lineno", 1), refused=True)
-            for each in inner.found
+            for each in self._inner(tree, True).found  # another interpreter may be ended
             if each.refused
         ]
 
     def _check_text(self, text: str, node: ast.AST) -> None:
         about_tests = any(isinstance(f, Definition) and f.name in self._speaking for f in self.functions)
+        if text in forbidden.FOLDERS and self.is_only_compared(node):
+            return
         for pattern, why in forbidden.PLACES:
             if pattern.search(text):
-                self._report(f"place {text}", f"{why} ({text[:40]!r})", node, refused=not about_tests)
+                spoken = why in forbidden.SPOKEN and self._is_spoken(text)
+                self._report(f"place {text}", f"{why} ({text[:40]!r})", node, refused=not (about_tests or spoken))
                 return
+
+    def _is_spoken(self, text: str) -> bool:
+        """Whether the user's texts have it in quotes, or as a part of a path in quotes."""
+        return re.search(rf"""(?<=['"`/\\]){re.escape(text)}(?=['"`/\\])""", self._spoken) is not None

@@ -14,6 +14,7 @@ _HARNESS = "reaches into the test framework"
 _ENDS = "ends or steers the test process"
 _INSIDES = "takes functions apart"
 _SOURCE = "reads source code"
+_PROCESSES = "looks at processes"
 _IMPORTS = "changes how modules are imported"
 
 # Attributes that mean one thing, whatever they are taken from.
@@ -29,6 +30,13 @@ ATTRIBUTES: dict[str, str] = {
     **dict.fromkeys(_words("meta_path path_hooks path_importer_cache"), _IMPORTS),
     **dict.fromkeys(_words("get_source get_code getsource getsourcelines findsource"), _SOURCE),
 }  # fmt: skip
+
+# Of these, what others' objects have as well: refused only in a text that has a way to the modules and loaders meant.
+SHARED = frozenset(_words("get_objects get_source get_code"))
+WAYS = re.compile(
+    r"\b(?:gc|inspect|\w+import\w*|import\w+|imp|pkgutil|runpy|modules|\w*[Ll]oaders?_*|__spec__|find_spec|find_module|"
+    r"__dict__|\w*getattr\w*|attrgetter|methodcaller|globals|locals|vars|exec|eval)\b"
+)
 
 # Full names, aliases resolved.  A name covers what lies below it.
 NAMES: dict[str, str] = {
@@ -73,11 +81,14 @@ EXIT_CALLS = frozenset({"sys.exit", "exit", "quit"})
 PLACES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"PYTEST_|PYTEST$"), _HARNESS),
     (re.compile(r"^_?pytest\.\w|^_pytest\b|^unittest\.\w|^pluggy\."), _HARNESS),
-    (re.compile(r"^/?proc/?$|/proc/(?:self|thread-self|\d|%|\{|\*)"), "looks at processes"),
+    (re.compile(r"^/?proc/?$|/proc/(?:self|thread-self|\d|%|\{|\*)"), _PROCESSES),
     (re.compile(r"^/dev/(?:fd|std|pts|tty)"), _ENDS),
     (re.compile(r"__pycache__|\.pyc$|(?:^|/)\.git(?:/|$)"), _SOURCE),
     (re.compile(r"(?:^|[/\\])(?:conftest|test_?[\w*]*|[\w*]*_test)\.py$|^test_?\*"), "reads the tests"),
 )
+# Words for these that are ordinary ones, unless they become a part of a path.
+FOLDERS = frozenset({"proc", ".git", "__pycache__"})
+SPOKEN = frozenset({_SOURCE, _PROCESSES})  # a function may need those that its tests or its module speak of
 SPEAKS_OF_TESTS = re.compile(r"\btests?_?\b|pytest|conftest", re.I)
 
 DECODERS = frozenset(

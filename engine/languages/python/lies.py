@@ -102,7 +102,9 @@ def _comparison(
         yield Lie(where, f"{where} ignores what it is asked for", node, certain=False)
     elif name in {"__eq__", "__ne__", "__contains__"}:
         looks = {"isinstance", "type", "issubclass", "super"} & used
-        if all(_is_true(value) for value in answers):
+        # What is looked up may not be there; an object that is compared always is.
+        given = _given(body, parameters) if name == "__contains__" and parameters[0] in used else None
+        if all(_is_true(value, given) for value in answers):
             yield Lie(where, f"{where} always answers true", node)
         elif name == "__ne__" and all(_is_false(value) for value in answers):
             yield Lie(where, f"{where} always answers false", node)
@@ -149,38 +151,54 @@ def _is_not_implemented(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "NotImplemented"
 
 
-def _is_true(node: ast.expr) -> bool:
-    """Whether an expression can be seen to be true, whatever its names stand for."""
+def _given(body: list[ast.stmt] | list[ast.expr], parameters: list[str]) -> frozenset[str]:
+    """The parameters, and names that are given to them."""
+    names = set(parameters)
+    for node in (each for part in body for each in ast.walk(part)):
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if isinstance(node.value, ast.Name) and node.value.id in names:
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return frozenset(names)
+
+
+def _is_true(node: ast.expr, given: frozenset[str] | None = None) -> bool:
+    """Whether an expression can be seen to be true, whatever its names stand for.
+
+    Args:
+        given: names of what is there in any case, of all that may be asked whether it `is not None`; None: all is.
+    """
     match node:
         case ast.Constant(value=value):
             return bool(value)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return _is_false(operand)
+            return _is_false(operand, given)
         case ast.BoolOp(op=ast.Or(), values=values):
-            return any(_is_true(value) for value in values)
+            return any(_is_true(value, given) for value in values)
         case ast.BoolOp(op=ast.And(), values=values):
-            return all(_is_true(value) for value in values)
+            return all(_is_true(value, given) for value in values)
         case ast.IfExp(body=body, orelse=orelse):
-            return _is_true(body) and _is_true(orelse)
+            return _is_true(body, given) and _is_true(orelse, given)
         case ast.Compare(left=left, ops=[ast.Eq() | ast.Is() | ast.LtE() | ast.GtE()], comparators=[right]):
             return ast.dump(left) == ast.dump(right)
-        case ast.Compare(ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
-            return True
+        case ast.Compare(left=left, ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            left = left.value if isinstance(left, ast.NamedExpr) else left
+            return given is None or (isinstance(left, ast.Name) and left.id in given)
         case ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Name(id="object")]):
             return True
         case ast.Call(func=ast.Name(id="bool" | "all" | "any"), args=[value]):
-            return _is_true(value)
+            return _is_true(value, given)
     return False
 
 
-def _is_false(node: ast.expr) -> bool:
+def _is_false(node: ast.expr, given: frozenset[str] | None = None) -> bool:
     match node:
         case ast.Constant(value=value):
             return not value
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return _is_true(operand)
+            return _is_true(operand, given)
         case ast.BoolOp(op=ast.And(), values=values):
-            return any(_is_false(value) for value in values)
+            return any(_is_false(value, given) for value in values)
         case ast.Compare(left=left, ops=[ast.NotEq() | ast.IsNot()], comparators=[right]):
             return ast.dump(left) == ast.dump(right)
     return False

@@ -32,12 +32,13 @@ class NameFinder(ScopedVisitor):
 
     Args:
         may_exit: the text is a program's, which may end itself.
+        searches: the text has ways to modules and their loaders, so that `forbidden.SHARED` may be meant of these.
     """
 
-    def __init__(self, tree: ast.AST, may_exit: bool) -> None:
+    def __init__(self, tree: ast.AST, may_exit: bool, searches: bool) -> None:
         super().__init__(tree)
         self.found: list[Finding] = []
-        self._may_exit = may_exit
+        self._may_exit, self._searches = may_exit, searches
 
     def _report(self, key: str, message: str, node: ast.AST, *, refused: bool = True) -> None:
         self.found.append(Finding(f"{key}:{refused}", message, getattr(node, "lineno", 1), refused))
@@ -95,9 +96,12 @@ class NameFinder(ScopedVisitor):
                 self._report(f"import {name}", f"{why} ({name})", node, refused=False)
         return bool(why)
 
+    def _is_forbidden(self, attribute: str) -> bool:
+        return attribute in forbidden.ATTRIBUTES and (self._searches or attribute not in forbidden.SHARED)
+
     def _check_name(self, name: str, last: str, node: ast.AST) -> None:
         """`name`: the full name if it is known; `last`: its last part."""
-        parts = (part for part in (*name.split("."), last) if part in forbidden.ATTRIBUTES)
+        parts = filter(self._is_forbidden, (*name.split("."), last))
         refused = (
             forbidden.ATTRIBUTES.get(next(parts, ""))
             or forbidden.below(name, forbidden.NAMES)
@@ -237,7 +241,7 @@ class NameFinder(ScopedVisitor):
                 self._report("__self__ =", "changes what a function belongs to (__self__)", target)
             case ast.Attribute(value=value, attr=attribute):
                 self._check_changed(self.dotted(value), attribute, target)
-                if attribute in forbidden.MOCKED:
+                if attribute in forbidden.MOCKED and not (self.is_own_function(value) or self.is_own_object(value)):
                     self._report(attribute, f"changes what a mock has noted ({attribute})", target)
                 if isinstance(value, ast.Call) and self._is_class_of_another(value):
                     self._report("type()", f"changes a class that is not its own ({ast.unparse(target)[:40]})", target)

@@ -1,13 +1,17 @@
 """Recognises a function that answers the tests' own inputs from a table instead of computing.
 
-Such a candidate passes honestly and is worthless: `if number == 4: return "IV"`, once for every test.
+Such a candidate passes honestly and is worthless: `if number == 4: return "IV"`, once for every test.  Where the user
+has written beside the tests what goes in and what comes out (`"red", "yellow" or "green"`), a table may be all there is
+to do.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from types import UnionType
 from typing import Any
 
 from engine.languages.base import Function
@@ -18,22 +22,89 @@ from engine.languages.python.syntax import tree_of
 _FEWEST = 3  # special cases of one or two inputs are honest more often than not
 
 
-def copied_answers(text: str, functions: Sequence[Function], tests: Sequence[str]) -> int:
+def copied_answers(
+    text: str, before: str, functions: Sequence[Function], tests: Sequence[str], given: Sequence[Function] = ()
+) -> int:
     """How many input-output pairs the functions hold as constants, if all of these are constants of the tests.
 
-    0 where there are fewer than three, or one that the tests do not know (a table that says more than the tests).
+    0 where there are fewer than three, or one that the tests do not know (a table that says more than the tests), or
+    where the user has named all of them beside the tests, in the text `before` or its functions `given`.
     """
     known = {key for source in tests for key in _constants(source)}
-    pairs: list[tuple[str, str]] = []
-    outside = _module_tables(text)
+    pairs = _pairs_of(text, before, functions)
+    copied = len(pairs) >= _FEWEST and all(ast.dump(each) in known for pair in pairs for each in pair)
+    return len(pairs) if copied and not (given and _are_named(pairs, before, given, tests)) else 0
+
+
+def _pairs_of(text: str, before: str, functions: Sequence[Function]) -> list[tuple[ast.expr, ast.expr]]:
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    users = _dumped(_module_tables(before))
+    outside = [node for node in _module_tables(text) if ast.dump(node) not in users]
     for function in functions:
         try:
             tree = tree_of(dedented(text, function))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         pairs += _pairs(tree, outside)
-    told = len(pairs) >= _FEWEST and all(key in known and answer in known for key, answer in pairs)
-    return len(pairs) if told else 0
+    return pairs
+
+
+def _are_named(
+    pairs: Sequence[tuple[ast.expr, ast.expr]], before: str, given: Sequence[Function], tests: Sequence[str]
+) -> bool:
+    """Whether the inputs are words that the docstrings have, or all that one annotation or constant of the module
+    lists, and each answer stands in one of these.
+    """
+    prose = "\n".join(map(_prose, given))
+    listed = list(_listed(before, {function.name for function in given}, in_module=before not in tests))
+    inputs = {ast.dump(key) for key, _ in pairs}
+    words = all(_is_word(key, prose, str) for key, _ in pairs)
+    told = set().union(*listed)
+    return (words or inputs in listed) and all(
+        ast.dump(answer) in told or _is_word(answer, prose, str | int | float) for _, answer in pairs
+    )
+
+
+def _prose(function: Function) -> str:
+    """The docstring without what is as good as a test: interpreter sessions, and lines that call the function."""
+    text = re.sub(r"^[ \t]*>>>.*(?:\n[ \t]*\S.*)*", "", function.docstring or "", flags=re.M)
+    return "\n".join(line for line in text.splitlines() if f"{function.name}(" not in line)
+
+
+def _is_word(node: ast.expr, prose: str, kind: type | UnionType) -> bool:
+    """Whether a constant stands in a text by itself."""
+    if not (isinstance(node, ast.Constant) and isinstance(node.value, kind)):
+        return False
+    return node.value != "" and re.search(rf"(?<!\w){re.escape(str(node.value))}(?!\w)", prose) is not None
+
+
+def _listed(before: str, names: set[str], *, in_module: bool) -> Iterator[set[str]]:
+    """What the annotations of these functions list, and, if `in_module`, the constants and classes of the module."""
+    try:
+        tree = tree_of(before)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    places: list[ast.AST | None] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in names:
+            places += [*(each.annotation for each in ast.walk(node.args) if isinstance(each, ast.arg)), node.returns]
+    for node in tree.body if in_module else ():
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            places.append(node.value)
+        elif isinstance(node, ast.ClassDef):  # an Enum's members
+            yield _dumped(each.value for each in node.body if isinstance(each, ast.Assign))
+    for place in places:
+        for each in ast.walk(place) if place is not None else ():
+            match each:
+                case ast.List(elts=elts) | ast.Tuple(elts=elts) | ast.Set(elts=elts):
+                    yield _dumped(elts)
+                case ast.Dict(keys=keys, values=values):
+                    yield _dumped(key for key in keys if key is not None)
+                    yield _dumped(values)
+
+
+def _dumped(nodes: Iterable[ast.AST]) -> set[str]:
+    return {ast.dump(node) for node in nodes}
 
 
 def held_answers(text: str, before: str, expected: Sequence[Any], *, computes: bool = False) -> int:
@@ -113,13 +184,13 @@ def _module_tables(text: str) -> list[ast.stmt]:
         return []
 
 
-def _pairs(tree: ast.AST, outside: Sequence[ast.stmt]) -> list[tuple[str, str]]:
+def _pairs(tree: ast.AST, outside: Sequence[ast.stmt]) -> list[tuple[ast.expr, ast.expr]]:
     """(input, answer) wherever a parameter's value leads straight to a constant."""
     function = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)), None)
     if function is None:
         return []
     parameters = {a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[ast.expr, ast.expr]] = []
     for node in ast.walk(function):
         if isinstance(node, ast.If):
             key = _compared(node.test, parameters)
@@ -132,14 +203,14 @@ def _pairs(tree: ast.AST, outside: Sequence[ast.stmt]) -> list[tuple[str, str]]:
         else:
             continue
         if key is not None and answer is not None and _is_plain(answer):
-            pairs.append((ast.dump(key), ast.dump(answer)))
+            pairs.append((key, answer))
     looked_up = list(_looked_up(function, parameters))
     for node in (*outside, *ast.walk(function)):
         names, tables = _tables(node)
         for table in tables:
             if any(place is table or (isinstance(place, ast.Name) and place.id in names) for place in looked_up):
                 keys = ((key, value) for key, value in zip(table.keys, table.values, strict=True) if key is not None)
-                pairs += [(ast.dump(k), ast.dump(v)) for k, v in keys if _is_plain(k) and _is_plain(v)]
+                pairs += [(key, value) for key, value in keys if _is_plain(key) and _is_plain(value)]
     return pairs + _parallel(function, outside, looked_up)
 
 
@@ -182,7 +253,7 @@ def _is_key(node: ast.expr, parameters: set[str]) -> bool:
 
 def _parallel(
     function: ast.AST, outside: Sequence[ast.stmt], looked_up: Sequence[ast.expr]
-) -> list[tuple[str, str]]:  # fmt: skip
+) -> list[tuple[ast.expr, ast.expr]]:  # fmt: skip
     """Two sequences of equal length, in one of which a parameter's place is looked for: `answers[inputs.index(p)]`."""
     sequences: dict[str, list[ast.Constant]] = {}
     for node in (*outside, *ast.walk(function)):
@@ -195,7 +266,7 @@ def _parallel(
                 sequences[node.targets[0].id] = [ast.Constant(each) for each in values]
     inputs = [each.id for each in looked_up if isinstance(each, ast.Name) and each.id in sequences]
     return [
-        (ast.dump(key), ast.dump(answer))
+        (key, answer)
         for name in inputs
         for other, answers in sequences.items()
         if other != name and len(answers) == len(sequences[name])

@@ -17,6 +17,7 @@ SENSITIVE = frozenset(
     {"sys", "os", "builtins", "inspect", "gc", "types", "importlib", "signal", "atexit", "linecache", "threading"}
 )
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
+_BINDING = ("arg", "name", "asname", "rest")  # fields of definitions, parameters, imports, handlers and patterns
 
 
 def aliases(tree: ast.AST) -> dict[str, str]:
@@ -86,6 +87,24 @@ def kind_of(node: ast.expr) -> str:
         return ""
 
 
+def _parameters(args: ast.arguments) -> list[tuple[ast.arg, ast.expr | None]]:
+    """Those with names of their own, in their order, and their defaults."""
+    plain = [*args.posonlyargs, *args.args]
+    lacking: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults))
+    return [
+        *zip(plain, [*lacking, *args.defaults], strict=True), *zip(args.kwonlyargs, args.kw_defaults, strict=True)
+    ]  # fmt: skip
+
+
+def _binding(around: ast.AST, name: str) -> list[ast.AST]:
+    """Whatever gives a value to `name` somewhere in there."""
+    return [
+        each for each in ast.walk(around)
+        if (isinstance(each, ast.Name) and each.id == name and not isinstance(each.ctx, ast.Load))
+        or (not isinstance(each, ast.keyword) and name in (getattr(each, field, None) for field in _BINDING))
+    ]  # fmt: skip
+
+
 class ScopedVisitor(ast.NodeVisitor):
     """Walks a text in its order, with the values of names that are constants so far."""
 
@@ -140,6 +159,80 @@ class ScopedVisitor(ast.NodeVisitor):
                 case ast.Attribute(attr="decode", value=ast.Name(id=name)) if self.imported.get(name) == "codecs":
                     return True
         return False
+
+    def is_given(self, node: ast.expr) -> bool:
+        """Whether it is a parameter of the outermost function around, has no computed default, and nothing else is
+        called so in there.
+        """
+        function = self.around()
+        if not (isinstance(function, Definition) and isinstance(node, ast.Name)):
+            return False
+        given = {each for each, default in _parameters(function.args) if isinstance(default, ast.Constant | None)}
+        bound = _binding(function, node.id)
+        return len(bound) == 1 and bound[0] in given
+
+    def is_own_function(self, node: ast.expr) -> bool:
+        """Whether it is a name that only the outermost function around goes by, or functions defined in there.  Others
+        of the module may be mocks while they are tested.
+        """
+        bound = _binding(self.around(), node.id) if isinstance(node, ast.Name) else []
+        return bool(bound) and all(isinstance(each, Definition) for each in bound)
+
+    def is_own_object(self, node: ast.expr) -> bool:
+        """Whether it is the object that the outermost function around belongs to, as a method."""
+        function = self.around()
+        return (
+            isinstance(function, Definition)
+            and isinstance(self.parents.get(function), ast.ClassDef)
+            and not function.decorator_list
+            and isinstance(node, ast.Name)
+            and [each.arg for each, _ in _parameters(function.args)][:1] == [node.id]
+            and self.is_given(node)
+        )
+
+    def is_only_compared(self, node: ast.AST) -> bool:
+        """Whether nothing is done with a value but to compare it and to look others up by it; the same of collections
+        that it stands in, and of names that are given to it.
+        """
+        pending, known = [node], {node}
+        while pending:
+            each = pending.pop()
+            found: list[ast.AST] = []
+            match self.parents.get(each):
+                case ast.Compare(ops=ops) if all(isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn) for op in ops):
+                    pass
+                case ast.Subscript(slice=key) if key is each:
+                    pass
+                case ast.Call(func=ast.Attribute(attr="get"), args=[key, *_]) if key is each:
+                    pass
+                case ast.Dict(keys=keys) if each in keys:
+                    pass
+                case ast.MatchValue() | ast.BinOp(op=ast.BitAnd()) | ast.Attribute(attr="isdisjoint"):
+                    pass
+                case ast.Set() | ast.List() | ast.Tuple() as parent:
+                    found = [parent]
+                case ast.Call(func=ast.Name(id="set" | "frozenset"), args=[_]) as parent:
+                    found = [parent]
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=value)
+                    | ast.comprehension(target=ast.Name(id=name), iter=value)
+                    | ast.For(target=ast.Name(id=name), iter=value)
+                ) if value is each:
+                    found = self._uses(name)
+                case _:
+                    return False
+            pending += [use for use in found if use not in known]
+            known.update(found)
+        return True
+
+    def _uses(self, name: str) -> list[ast.AST]:
+        """Where a variable is read, of the text or of one of its classes."""
+        return [
+            each for each in ast.walk(self.tree)
+            if isinstance(each, ast.Name | ast.Attribute) and not isinstance(each.ctx, ast.Store)
+            and name == (each.id if isinstance(each, ast.Name) else each.attr)
+        ]  # fmt: skip
 
     def is_called(self, node: ast.Name) -> bool:
         parent = self.parents.get(node)

@@ -21,7 +21,6 @@ import json
 import pathlib
 import socket
 import struct
-import sys
 import types
 import uuid
 from typing import Any, Callable, Optional
@@ -49,8 +48,6 @@ POWERFUL = frozenset((
     "code", "codeop", "pickle", "_pickle", "marshal", "shutil", "socket", "_socket", "signal", "_signal",
     "threading", "_thread", "io", "_io", "types",
 ))  # fmt: skip
-# What rebuilding a value raises if its message was not made by an `Outgoing`.
-MISMADE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 FACTORIES = {name: kind for name, kind in vars(__import__("builtins")).items() if isinstance(kind, type)}
 PATHS = {kind.__name__: kind for kind in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path()))}
 
@@ -80,7 +77,7 @@ class NotPlain(Exception):
 
 
 class Gone(Exception):
-    """The other process has ended, or broke the protocol."""
+    """The other process has ended, or broke the protocol so that nothing it says can be understood any more."""
 
 
 class Pipe:
@@ -204,6 +201,8 @@ class Outgoing:
             return {"yours": codec.remotes[id(value)][1]}
         if isinstance(value, type):
             return {"class": self._class(value)}
+        if isinstance(value, enum.Flag):
+            return {"flag": [*self._class(kind), self.value(value.value)]}  # a combination has no name of its own
         if isinstance(value, enum.Enum):
             return {"enum": [*self._class(kind), value.name]}
         if kind in FUNCTIONS:
@@ -216,6 +215,8 @@ class Outgoing:
             return {"named": [*self._class(kind), *(self.value(item, depth + 1) for item in tuple.__iter__(value))]}
         if kind.__module__ == "numpy":
             return self._array(value, kind)
+        if (kind.__module__, kind.__qualname__) == ("zoneinfo", "ZoneInfo"):
+            return {"zone": [self.value(value.key)]}
         found = codec.sentinel(value)
         if found is not None:
             return {"sentinel": list(found)}
@@ -302,15 +303,19 @@ class Incoming:
             # Objects first: sets and dictionaries may hold them, and ask for their hash.
             for number, contents in sorted(fresh, key=lambda pair: pair[1][0] != "object"):
                 self._fill(self.numbered[number], contents)
-        except MISMADE as error:
-            raise Gone(f"an object cannot be rebuilt: {error}") from None
+        except (Gone, NotPlain):
+            raise
+        except Exception as error:  # of a class that is more than its attributes, or was not made by an `Outgoing`
+            raise NotPlain(f"an object, which cannot be rebuilt: {error}") from None
 
     def value(self, told: Any) -> Any:
         """The value that JSON stands for.  Raises: Gone, NotPlain."""
         try:
             return self._value(told)
-        except MISMADE as error:
-            raise Gone(f"a value cannot be rebuilt: {error}") from None
+        except (Gone, NotPlain):
+            raise
+        except Exception as error:
+            raise NotPlain(f"a value, which cannot be rebuilt: {error}") from None
 
     def _value(self, told: Any) -> Any:
         if told is None or type(told) in (bool, int, str):
@@ -337,6 +342,8 @@ class Incoming:
             return stand_in
         if kind == "class":
             return self._class(*parts)
+        if kind == "flag":
+            return self._class(parts[0], parts[1], enum.Flag)(self._value(parts[2]))
         if kind == "enum":
             return self._class(parts[0], parts[1], enum.Enum)[parts[2]]
         if kind == "named":
@@ -455,8 +462,6 @@ IMMUTABLE: dict[type, str] = {
     decimal.Decimal: "decimal", fractions.Fraction: "fraction", uuid.UUID: "uuid",
     **dict.fromkeys(PATHS.values(), "path"),
 }  # fmt: skip
-if "zoneinfo" in sys.modules:
-    IMMUTABLE[sys.modules["zoneinfo"].ZoneInfo] = "zone"
 
 PARTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "complex": lambda v: (v.real, v.imag),
@@ -473,7 +478,6 @@ PARTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "fraction": lambda v: (v.numerator, v.denominator),
     "uuid": lambda v: (v.hex,),
     "path": lambda v: (type(v).__name__, str(v)),
-    "zone": lambda v: (v.key,),
 }
 BUILD: dict[str, Callable[..., Any]] = {
     "complex": complex,

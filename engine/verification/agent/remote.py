@@ -8,11 +8,16 @@ asked again, for what it was asked already and for inputs that are a little diff
 
 from __future__ import annotations
 
+import dis
+import enum
+import functools
 import importlib
 import itertools
 import os
 import re
 import sys
+import tempfile
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
@@ -34,6 +39,13 @@ MOST_LOSSES = 10  # of one test
 LONGEST_PATH = 1000
 MOST_TEXTS, MOST_LOOKED = 1000, 100_000  # that may be paths, of one request and of all
 MOST_HEARD = 4 << 20  # characters
+PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")  # each process has its own, and a home
+MOST_SHARED = 500
+FIXED = (
+    type, types.ModuleType, types.BuiltinFunctionType, functools._lru_cache_wrapper, functools.partial, enum.Enum,
+    str, bytes, int, float, tuple, frozenset, type(None), re.Pattern,
+)  # fmt: skip
+ANNOTATING = ("typing", "typing_extensions", "__future__")
 # Files that may hold tests, or what is left of them; the others may be data.
 NO_DATA = re.compile(r"(?:^|[\\/])(?:__pycache__|conftest|test_|\.)|\.(?:py|pyc|pyo|pyi|pyw|ipynb)$|_test\.")
 
@@ -71,6 +83,10 @@ class Remote:
         self._heard = 0
         self._no_paths: set[str] = set()
         self.handed: dict[str, None] = {}
+        places = (*PRIVATE, tempfile.gettempdir(), os.path.expanduser("~"))
+        self._private = {each for place in places for each in (place, os.path.realpath(place))}
+        self._environment = dict(os.environ)
+        self._set: dict[str, None] = {}
         self.test = ""
         self.losses: dict[str, dict[str, None]] = {}
         self.calls = 0
@@ -82,14 +98,14 @@ class Remote:
 
     def __call__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.calls += 1
+        self._look_at_environment()
         try:
             if self._module is None:
                 self._load(sys._getframe(1).f_globals["__name__"])
             self.with_arguments += len(args) + len(kwargs) > ("." in name)  # more than what a method belongs to
             value = self.peer.request("call", name, args, kwargs, rehearse=self._twice)
         except self._plain.NotPlain as error:
-            if len(self.not_plain) < MOST_NOTES:
-                self.not_plain[str(error)] = None
+            self._note(error)
             raise RuntimeError(f"this cannot cross to another process: {error}") from None
         except self._plain.Gone as error:
             raise RuntimeError(f"the implementation's process: {error}") from None
@@ -97,13 +113,35 @@ class Remote:
             self._record()
         return value
 
+    def begin(self, name: str) -> None:
+        """A test, or the loading of a file, begins.  The module is loaded there as soon as it is here, so that no call
+        has to wait for that: tests may measure how long theirs take.
+        """
+        self.test = name
+        if self._module is not None:
+            return
+        files = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
+        names = [name for name, file in files if isinstance(file, str) and os.path.realpath(file) == self._file]
+        if len(names) != 1:  # it is loaded later, or a call says which of them is meant
+            return
+        try:
+            self._load(names[0])
+        except (self._plain.NotPlain, self._plain.Gone) as error:
+            self._note(error)
+
+    def _note(self, error: Exception) -> None:
+        if len(self.not_plain) < MOST_NOTES:
+            self.not_plain[str(error)] = None
+
     def _load(self, module: str) -> None:
         self._module = sys.modules[module]
         own = (self._root, os.path.relpath(self._file, self._root), list(sys.path))
         try:
             is_same = self.peer.request("call", "__load__", (module, *own))
-        except (ImportError, OSError) as error:  # it needs what lies among the tests
-            raise self._plain.NotPlain(f"the module {module}, which does not load there: {error}") from None
+        except (self._plain.NotPlain, self._plain.Gone):
+            raise
+        except (Exception, SystemExit) as error:  # it needs what lies among the tests, or what they have set up
+            raise self._plain.NotPlain(f"the module {module}, which does not load there: {error!r}") from None
         if not is_same:
             raise self._plain.NotPlain(f"the module {module}, which is another file there")
         self._loading = self.peer.last[0]
@@ -125,19 +163,61 @@ class Remote:
     def told(self, load: Callable[[str], Any]) -> dict[str, Any]:
         """What the verifier is told at the end."""
         losses = {test: list(what) for test, what in self.losses.items()}  # as they are before more is asked
+        shared = [*self._shared(), *self._set]
         examined = self.recorded and not self.not_plain and not self._record_asked
         found = load("examine.py").examine(self) if examined else {}
         if self._record_asked:
             found = {"loading": self._loading, "recorded": [message for message, _ in self.recorded.values()]}
         return {"calls": self.calls, "with_arguments": self.with_arguments, "not_plain": list(self.not_plain),
-                "losses": losses, "handed": list(self.handed), **found}  # fmt: skip
+                "losses": losses, "handed": list(self.handed), "shared": shared, **found}  # fmt: skip
 
     def _lose(self, what: str) -> None:
         own = self.losses.setdefault(self.test, {})
         if len(own) < MOST_LOSSES:
             own[what[:200]] = None
 
-    # -- paths: what the tests hand over may be hidden from the candidate, or stand elsewhere
+    # -- what this process keeps, so that the candidate's has another
+
+    def _look_at_environment(self) -> None:
+        for name, value in os.environ.items():
+            if self._environment.get(name) != value and not name.startswith("PYTEST"):
+                self._set[name] = None
+
+    def _shared(self) -> list[str]:
+        """Names by which the target's module reaches what may change: objects, also in other modules of the user's, and
+        functions of those that use such.
+        """
+        found: list[str] = []
+        kept: dict[Any, bool] = {}
+        for name, value in (vars(self._module) if self._module else {}).items():
+            if isinstance(value, types.ModuleType) and self._is_of_user(value):
+                names = [inner for inner, each in vars(value).items() if self._keeps(inner, each, kept)]
+                found += [f"{name}.{inner}" for inner in names]
+            elif self._keeps(name, value, kept):
+                found.append(name)
+        return found[:MOST_SHARED]
+
+    def _keeps(self, name: str, value: Any, kept: dict[Any, bool]) -> bool:
+        """Whether a global is such an object or function; `kept`: what is known of functions already."""
+        if isinstance(value, types.FunctionType):
+            used = value.__globals__
+            own = sys.modules.get(used.get("__name__", ""))
+            if value not in kept:
+                kept[value] = False  # as long as it is not known: functions may call each other
+                kept[value] = own is not self._module and self._is_of_user(own) and (
+                    any(step.opname == "STORE_GLOBAL" for step in dis.get_instructions(value))
+                    or any(self._keeps(each, used[each], kept) for each in value.__code__.co_names if each in used)
+                )  # fmt: skip
+            return kept[value]
+        kind = type(value)
+        is_fixed = issubclass(kind, (*FIXED, *self._plain.IMMUTABLE)) or kind.__module__ in ANNOTATING
+        return not (name.startswith("__") or is_fixed)
+
+    def _is_of_user(self, module: Any) -> bool:
+        file = os.path.realpath(getattr(module, "__file__", None) or "")
+        return is_inside(file, self._root) and not NOT_OURS.search(file[len(self._root) + 1 :])
+
+    # -- paths: what the tests hand over may be hidden from the candidate, stand elsewhere, or be theirs alone
 
     def _keep_texts(self, message: dict[str, Any]) -> None:
         """What the candidate has said: a path of its own choice is not handed to it by the tests."""
@@ -158,10 +238,14 @@ class Remote:
             if len(self._no_paths) > MOST_LOOKED or text in self._no_paths:
                 continue
             path = os.path.normpath(os.path.join(here, text)) if 0 < len(text) < LONGEST_PATH else ""
-            if "\0" not in text and is_inside(path, self._root) and os.path.lexists(path):
+            is_own = is_inside(path, self._root)
+            is_private = not is_own and any(path.startswith(place + os.sep) for place in self._private)
+            if "\0" in text or not (is_own or is_private) or not os.path.lexists(path):
+                self._no_paths.add(text)
+            elif is_own:
                 self._hand(path, os.path.isabs(text))
             else:
-                self._no_paths.add(text)
+                self._lose(f"the path {path}, which is the tests' own")
 
     def _hand(self, path: str, is_absolute: bool) -> None:
         name = os.path.relpath(path, self._root)

@@ -156,7 +156,7 @@ class Reporter:
         if not self._copies:  # as the first test finds it: a test may write over the file
             self._look_for_copies()
         if self.remote is not None:
-            self.remote.test = name
+            self.remote.begin(name)
         self._channel.tell("start", id=name)
 
     def _look_for_copies(self) -> None:
