@@ -140,7 +140,7 @@ def test_no_pass_exits_with_1_and_reports_the_best_attempt(greenfinch, workspace
     done = greenfinch("implement", "words.py:slugify", "--apply", "--candidates", "1", replies=(BAD,))
     assert done.returncode == 1
     assert "\n1 candidate, " in done.stdout
-    assert "1/2 tests pass" in done.stdout
+    assert "it passes 1/2 tests" in done.stdout
     assert "hello world" in done.stdout
     assert workspace.module.read_text() == MODULE
 
