@@ -154,7 +154,7 @@ def test_a_split_run_is_excused_only_if_each_test_that_failed_reaches_into_its_p
         return TESTS if path.name == "test_words.py" else ""
 
     case = strict.Case(None, language, target, judge, WORDS, after, {}, read, 1.0)  # type: ignore[arg-type]
-    assert case._shares_more_than_data([f"test_words.py::{name}" for name in failed.split()]) is excused
+    assert case._shares_more_than_data([f"test_words.py::{name}" for name in failed.split()], ()) is excused
 
 
 def test_thousands_of_tests_that_another_stub_blocks_are_found_in_one_reading(tmp_path: Path) -> None:
