@@ -218,25 +218,33 @@ class Run:
         return winner
 
     async def _best_confirmed(self, searching: Searching, passed: list[Candidate]) -> Winner | None:
-        """The first of the passers, the best first, that is confirmed."""
+        """The first of the passers, the best first, that is confirmed; one that seems to be fitted to the tests' own
+        inputs only if all are.
+        """
         self._question, self._doubt = None, ""
         if len(passed) == 1:
-            winner = await self._confirm(searching, passed[0])
-            self._doubt = doubt_of(winner, searching.candidates, {}) if winner is not None else ""
-            return winner
+            only = await self._confirm(searching, passed[0])
+            self._doubt = doubt_of(only, searching.candidates, {}) if only is not None else ""
+            return only
         self._emit(StageStarted("confirm", f"comparing what {len(passed)} candidates do that pass"))
         chosen = await choose_among(passed, searching.candidates, searching.trial, searching.judge)
         searching.test_cpu += chosen.behaviours.cpu_seconds
         self._record("behaviour", groups=chosen.groups, skipped=chosen.behaviours.skipped,
                      inputs=len(chosen.behaviours.inputs))  # fmt: skip
+        winner: Winner | None = None
         for candidate in chosen.order:
-            winner = await self._confirm(searching, candidate)
-            if winner is not None:
-                self._question = question_of(chosen, candidate, searching.candidates, searching.trial, searching.judge)
-                self._doubt = doubt_of(winner, searching.candidates, chosen.groups)
-            if winner is not None or self._stale is not None:
-                return winner
-        return None
+            found = await self._confirm(searching, candidate)
+            if self._stale is not None:
+                return None
+            if found is not None and (winner is None or not found.strict.suspicion):
+                winner = found
+            if winner is not None and not winner.strict.suspicion:
+                break
+        if winner is not None:
+            others = (chosen, winner.candidate, searching.candidates)
+            self._question = question_of(*others, searching.trial, searching.judge)
+            self._doubt = doubt_of(winner, searching.candidates, chosen.groups)
+        return winner
 
     def _own_body(self, searching: Searching, gate: Gate) -> None:
         """A body that is there already is the first candidate, and a parent for repairs."""

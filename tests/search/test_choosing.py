@@ -56,6 +56,21 @@ async def implement(workspace: Workspace, *bodies: str | Mapping[str, Any]) -> O
     return outcome
 
 
+async def test_what_seems_fitted_to_the_tests_wins_only_where_nothing_else_passes(shapes):
+    """More samples answer from a table (with an entry that no test has, so that the gate lets it pass) than compute."""
+    cases = {1: "I", 2: "II", 3: "III", 5: "IIIII"}
+    tests = "".join(f"\n\ndef test_{n}():\n    assert middle({n}) == {word!r}\n" for n, word in cases.items())
+    shapes.write("test_shapes.py", f"from shapes import middle\n{tests}")
+    known = {**cases, 9: "X"}
+    table = "".join(f"    if numbers == {n}:\n        return {word!r}\n" for n, word in known.items())
+    found = await implement(
+        shapes, f"{table}    return ''\n", f"{table}    return str()\n", "    return 'I' * numbers\n"
+    )
+    assert found.passed and "'I' * numbers" in found.edit and not found.overfit_suspect
+    alone = await implement(shapes, f"{table}    return ''\n", LAST, f"{table}    return str()\n")
+    assert alone.passed and alone.overfit_suspect
+
+
 async def test_the_larger_group_of_equal_behaviour_wins_and_the_rest_is_a_question(shapes):
     outcome = await implement(shapes, LAST, SORTED, SORTED_TOO)
     assert outcome.passed
