@@ -241,8 +241,9 @@ class Run:
             if winner is not None and not winner.strict.suspicion:
                 break
         if winner is not None:
-            others = (chosen, winner.candidate, searching.candidates)
-            self._question = question_of(*others, searching.trial, searching.judge)
+            self._question = question_of(
+                chosen, winner.candidate, searching.candidates, searching.trial, searching.judge
+            )
             self._doubt = doubt_of(winner, searching.candidates, chosen.groups)
         return winner
 

@@ -204,17 +204,6 @@ async def test_once_a_candidate_has_failed_its_tests_the_next_are_to_be_warm(wor
 
 
 @pytest.mark.slow
-async def test_a_candidate_that_was_ended_at_its_first_failure_is_said_to_be(workspace):
-    test = "def test_{}():\n    assert slugify('A b')[{}] == {!r}\n\n\n"
-    tests = [test.format("easy", 0, "a"), test.format("hard", 1, "-")]
-    workspace.write("test_words.py", "from words import slugify\n\n\n" + "".join(tests))
-    bodies = [f"    return 'a{sign}b'\n" for sign in "_+"]
-    events = await run(workspace.engine(*bodies, strategy="best-of-n", candidates=2), workspace.request())
-    scores = [e.score for e in events if isinstance(e, CandidateTested)]
-    assert scores == ["1/2 tests", "0/2 tests, stopped at a failure"]
-
-
-@pytest.mark.slow
 async def test_an_error_while_a_winner_is_confirmed_is_raised_bare(workspace, monkeypatch):
     async def broken(*_args):
         raise SandboxError("no room")
@@ -254,8 +243,8 @@ async def test_tests_that_refused_most_go_first_when_a_run_ends_at_its_first_fai
     workspace.write("test_words.py", "from words import slugify\n\n\n" + "".join(tests))
     bodies = [f"    return 'a{sign}b'\n" for sign in "_+"]
     events = await run(workspace.engine(*bodies, strategy="best-of-n", candidates=2), workspace.request())
-    tested = [e for e in events if isinstance(e, CandidateTested)]
-    assert [e.tests_passed for e in tested] == [1, 0]  # the greedy one's vector is whole; the next one ends at once
+    scores = [e.score for e in events if isinstance(e, CandidateTested)]
+    assert scores == ["1/2 tests", "0/2 tests, stopped at a failure"]  # the greedy one's vector is whole
 
 
 @pytest.mark.slow
