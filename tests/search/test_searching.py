@@ -186,7 +186,7 @@ async def test_the_best_attempt_is_one_that_was_made(workspace):
     workspace.write("words.py", MODULE.replace("    raise NotImplementedError\n", BAD))
     outcome = await workspace.implement(TITLE, candidates=2)
     assert not outcome.passed
-    assert outcome.best is not None and outcome.best.number == 2 and "title.title()" in outcome.best.diff
+    assert outcome.best is not None and outcome.best.number > 1 and "title.title()" in outcome.best.diff
 
 
 @pytest.mark.slow
