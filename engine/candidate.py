@@ -45,6 +45,11 @@ class Candidate:
         return self.attempt.status == "refused" and self.verdict is not None
 
     @property
+    def was_dropped_in_its_tests(self) -> bool:
+        """The search seemed to be over before it had its verdict."""
+        return self.attempt.status == "dropped" and self.solution is not None
+
+    @property
     def failure(self) -> TestResult | None:
         """What a repair is shown."""
         return self.verdict.first_failure if self.verdict is not None else self.refusal

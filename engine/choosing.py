@@ -17,9 +17,6 @@ from engine.verification.base import Judge
 from engine.verification.behaviour import Behaviours, compare, side_effects
 from engine.wording import counted
 
-MOST = 8
-"""So many passers are compared; each costs the start of a process."""
-
 
 @frozen
 class Chosen:
@@ -42,12 +39,13 @@ class Chosen:
 
 
 async def choose_among(
-    passed: Sequence[Candidate], candidates: Sequence[Candidate], trial: Trial, judge: Judge
+    passed: Sequence[Candidate], candidates: Sequence[Candidate], trial: Trial, judge: Judge, most: int
 ) -> Chosen:
     """Order the candidates that passed.
 
     Args:
         candidates: all of the run: those that only repeat a passer count for it.
+        most: so many passers are compared, those that were sampled most; each costs the start of a process.
     """
     votes = Counter(c.attempt.same_as for c in candidates if c.attempt.same_as is not None)
     passers = [
@@ -55,7 +53,7 @@ async def choose_among(
         for c in passed
     ]
     by_number = {c.attempt.number: c for c in passed}
-    known = sorted(passers, key=lambda passer: (-passer.weight, passer.number))[:MOST]
+    known = sorted(passers, key=lambda passer: (-passer.weight, passer.number))[:most]
     found = await _behaviours([by_number[passer.number] for passer in known], trial, judge)
     choice = choose(passers, found.outcomes())
     return Chosen(tuple(by_number[number] for number in choice.order), found, choice)

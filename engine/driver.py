@@ -15,7 +15,7 @@ import anyio
 from attrs import asdict
 
 from engine.candidate import Candidate, Winner
-from engine.choosing import choose_among, doubt_of, question_of
+from engine.choosing import Chosen, choose_among, doubt_of, question_of
 from engine.conclusion import Ending, conclude
 from engine.config import Settings
 from engine.confirmation import confirm
@@ -74,6 +74,8 @@ class Run:
         self._recorder: Recorder | None = None
         self._started = time.monotonic()
         self._stale: Candidate | None = None
+        self._chosen: Chosen | None = None
+        self._suspects: dict[int, Winner] = {}  # by number: confirmed, but they seem to be fitted to the tests
         self._question: OpenQuestion | None = None
         self._doubt = ""
         self._spent: dict[int, int] = {}
@@ -197,17 +199,24 @@ class Run:
         winner: Winner | None = None
         async with anyio.create_task_group() as tasks:
             try:
-                while winner is None and self._stale is None and searching.failure is None:
+                while self._stale is None and searching.failure is None:
                     with anyio.CancelScope(deadline=deadline):
                         await searching.until_over(models, gate, tasks)
                     searching.drop_running()
                     passed = [c for c in searching.candidates if c.attempt.status == "passed"]
-                    if not passed:
-                        break
+                    if all(c.attempt.suspected for c in passed):
+                        break  # nothing has passed, or nothing since all that passed were suspected
                     winner = await self._best_confirmed(searching, passed)  # whatever it takes
+                    if winner is not None:
+                        if not winner.strict.suspicion or searching.is_over(models):
+                            break
+                        self._emit(StageStarted("search", "what passes seems fitted to the tests: looking for more"))
             except Exception as error:  # raised again below, without the task group's wrapping
                 searching.failure = error
+                winner = winner or next(iter(self._suspects.values()), None)
             tasks.cancel_scope.cancel()
+        if winner is not None:
+            winner = await self._as_it_is_now(searching, winner)
         if searching.failure is not None:
             if winner is None:
                 raise searching.failure
@@ -219,32 +228,42 @@ class Run:
 
     async def _best_confirmed(self, searching: Searching, passed: list[Candidate]) -> Winner | None:
         """The first of the passers, the best first, that is confirmed; one that seems to be fitted to the tests' own
-        inputs only if all are.
+        inputs only if all do.
         """
-        self._question, self._doubt = None, ""
         if len(passed) == 1:
-            only = await self._confirm(searching, passed[0])
-            self._doubt = doubt_of(only, searching.candidates, {}) if only is not None else ""
-            return only
+            self._chosen = None
+            return await self._confirm(searching, passed[0])
         self._emit(StageStarted("confirm", f"comparing what {len(passed)} candidates do that pass"))
-        chosen = await choose_among(passed, searching.candidates, searching.trial, searching.judge)
+        self._chosen = chosen = await choose_among(
+            passed, searching.candidates, searching.trial, searching.judge, self._policy.compared
+        )
         searching.test_cpu += chosen.behaviours.cpu_seconds
         self._record("behaviour", groups=chosen.groups, skipped=chosen.behaviours.skipped,
                      inputs=len(chosen.behaviours.inputs))  # fmt: skip
         winner: Winner | None = None
         for candidate in chosen.order:
-            found = await self._confirm(searching, candidate)
+            found = self._suspects.get(candidate.attempt.number) or await self._confirm(searching, candidate)
             if self._stale is not None:
                 return None
             if found is not None and (winner is None or not found.strict.suspicion):
                 winner = found
             if winner is not None and not winner.strict.suspicion:
                 break
-        if winner is not None:
-            self._question = question_of(
-                chosen, winner.candidate, searching.candidates, searching.trial, searching.judge
-            )
-            self._doubt = doubt_of(winner, searching.candidates, chosen.groups)
+        return winner
+
+    async def _as_it_is_now(self, searching: Searching, winner: Winner) -> Winner | None:
+        """The winner, with what speaks against it.  One that others were looked for beside may have to be confirmed
+        anew, since its user goes on typing.
+        """
+        if winner.strict.suspicion and not winner.evidence.holds(self._request):
+            again = await self._confirm(searching, winner.candidate)
+            if again is None:
+                return None
+            winner = again
+        candidates, chosen = searching.candidates, self._chosen
+        if chosen is not None:
+            self._question = question_of(chosen, winner.candidate, candidates, searching.trial, searching.judge)
+        self._doubt = doubt_of(winner, candidates, chosen.groups if chosen is not None else {})
         return winner
 
     def _own_body(self, searching: Searching, gate: Gate) -> None:
@@ -287,7 +306,11 @@ class Run:
             strict = found.winner.strict
             self._record("decided", number=candidate.attempt.number, decided_by=strict.decided_by,
                          undecided=strict.undecided, overfit_suspect=strict.suspicion)  # fmt: skip
+            if strict.suspicion:
+                self._suspects[candidate.attempt.number] = found.winner
+                searching.suspect(candidate)
         elif not found.stale:
+            self._suspects.pop(candidate.attempt.number, None)
             searching.withdraw(candidate, found.reason)
         return found.winner
 

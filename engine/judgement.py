@@ -35,7 +35,7 @@ class Judgement:
     Attributes:
         accepted: every test of the judge passed, and it was the implementation that made them.
         reason: why not, in one line; empty if it was accepted.
-        tests: of the run that decided; none if the gate refused the text.
+        tests: of the last run of the tests on exactly that text; none if the gate refused the text.
         sandbox_level: of the confinement the tests ran in.
         decided_by: `gate`, `tests` (they fail, or nothing stricter could be had), `split` or `twin` (see
             `verification.strict`), or `trusting your command`.

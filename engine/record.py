@@ -24,6 +24,7 @@ from attrs import frozen
 
 from engine.config import Settings
 from engine.errors import GreenfinchError
+from engine.paths import expanded
 from engine.redaction import Redactor
 
 FORMAT = 1
@@ -36,7 +37,9 @@ _ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{4}")
 def folder() -> Path:
     """Where records lie, whether or not it exists.  GREENFINCH_RUNS moves it."""
     chosen = os.environ.get("GREENFINCH_RUNS")
-    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_state_path("greenfinch") / "runs"
+    if chosen:
+        return expanded(chosen, "GREENFINCH_RUNS").absolute()
+    return platformdirs.user_state_path("greenfinch") / "runs"
 
 
 def new_run_id() -> str:

@@ -98,7 +98,7 @@ class Searching:
         a repetition if it were sampled again.
         """
         for candidate in self.candidates:
-            if candidate.attempt.status == "dropped" and candidate.solution is not None:
+            if candidate.was_dropped_in_its_tests:
                 candidate.attempt = evolve(candidate.attempt, status="testing")
                 tasks.start_soon(self._carry_out, candidate, partial(self.test, candidate, models))
         while self.failure is None:
@@ -113,6 +113,13 @@ class Searching:
             with anyio.move_on_after(_LOOK_AGAIN):
                 await self._changed.wait()
             self._changed = anyio.Event()
+
+    def is_over(self, models: Models) -> bool:
+        """Whether the policy wants nothing more; what was dropped in its tests would come there again."""
+        state = self.state(models)
+        again = {c.attempt.number for c in self.candidates if c.was_dropped_in_its_tests}
+        attempts = (evolve(a, status="testing") if a.number in again else a for a in state.attempts)
+        return decide(self._policy, evolve(state, attempts=tuple(attempts))).over
 
     def drop_running(self) -> None:
         """End what still runs: its outcome is of no interest any more."""
@@ -283,6 +290,11 @@ class Searching:
         """It has passed, and was refused when it was judged again: no pass, and no parent for repairs either."""
         candidate.attempt = evolve(candidate.attempt, status="refused", vector=())
         candidate.reason = reason
+        self._record_attempt(candidate)
+
+    def suspect(self, candidate: Candidate) -> None:
+        """It passes, and seems to be fitted to the tests' own inputs: another one would be better."""
+        candidate.attempt = evolve(candidate.attempt, suspected_at=self._now())
         self._record_attempt(candidate)
 
     def _refuse(self, candidate: Candidate, refused: Refused, drafted: Solution | None = None) -> None:

@@ -50,7 +50,8 @@ class Journal(Generic[R]):
             return
         kept = self._file.with_name(_SETTINGS)
         now: dict[str, Any] = json.loads(json.dumps(settings))
-        then: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
+        begun = kept.is_file() and self._file.is_file() and self._file.stat().st_size > 0
+        then: dict[str, Any] = json.loads(kept.read_text("utf-8")) if begun else {}
         changed = [f"{name} {then[name]!r}" for name in now if name in then and then[name] != now[name]]
         if changed:
             raise ConfigError(

@@ -48,6 +48,17 @@ def split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
+def only_a_policy(name: str) -> str:
+    """The name, if it changes nothing of the prompt: what is replayed was sampled already.
+
+    Raises:
+        ConfigError: it leaves a part of the prompt out.
+    """
+    if _WITHOUT in name:
+        raise ConfigError(f"{name}: a replay cannot change prompts.", remedy="Use `greenfinch bench run` for it.")
+    return name
+
+
 def left_out(name: str) -> frozenset[str]:
     """The parts of the prompt that a strategy does without, by its name: `full without related+tests`.
 

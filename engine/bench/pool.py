@@ -27,7 +27,8 @@ class Recorded:
     """One candidate.
 
     Attributes:
-        kind: `greedy`, `sampled`, `repaired` or `existing`; variant, larger, temperature, parent: as it was asked for.
+        kind: `greedy`, `sampled`, `repaired` or `existing`; variant, larger, temperature, parent, terse, distinct: as
+            it was asked for; None: that was not recorded.
         status: `refused`, `failed`, `passed` or `dropped`; same_as: the candidate it repeats.
         vector: which of the judge's tests it passes; whole: none were left out.
         logprob: natural logarithm of the probability that the model gives it; None if that is not known.
@@ -63,6 +64,8 @@ class Recorded:
     hidden: bool | None = None
     bodies: dict[str, str] = field(factory=dict)
     imports: tuple[str, ...] = ()
+    terse: bool | None = None
+    distinct: bool | None = None
 
 
 @frozen
@@ -88,6 +91,11 @@ class RecordedRun:
     has_hidden: bool
     winner: int | None
     candidates: tuple[Recorded, ...]
+
+    @property
+    def manner(self) -> tuple[bool | None, bool | None]:
+        """How all of it was sampled, as far as that is recorded: without comments, and without replacement."""
+        return next(((c.terse, c.distinct) for c in self.candidates if c.kind != "existing"), (None, None))
 
     @property
     def passers(self) -> tuple[Recorded, ...]:
@@ -162,6 +170,8 @@ def _recorded(line: Mapping[str, Any], bodies: dict[str, str]) -> Recorded:
         reason=line["reason"],
         bodies=bodies,
         imports=tuple(line["imports"]),
+        terse=decision.get("terse"),
+        distinct=decision.get("distinct"),
     )
 
 

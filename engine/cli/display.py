@@ -60,6 +60,8 @@ class RunDisplay:
                 _print(self._console, Text(event.target, style="bold"), Text(f"({event.strategy})", style="dim"))
             case StageStarted():
                 self._stage = event.message
+                if event.stage == "confirm":
+                    self._growing.clear()  # what still ran is dropped
             case JudgeFound():
                 _print(self._console, _judge_lines(event))
                 left_out = {**event.blocked, **event.excluded}

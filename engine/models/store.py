@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 from engine.errors import ModelError, ModelMissingError
 from engine.models import catalogue
 from engine.models.catalogue import ModelEntry
+from engine.paths import expanded
 
 _MAGIC = b"GGUF"
 _BLOCK = 1 << 20
@@ -56,7 +57,9 @@ class Verification:
 def folder() -> Path:
     """Where pulled models lie, whether or not it exists.  GREENFINCH_MODELS moves it."""
     chosen = os.environ.get("GREENFINCH_MODELS")
-    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_data_path("greenfinch") / "models"
+    if chosen:
+        return expanded(chosen, "GREENFINCH_MODELS").absolute()
+    return platformdirs.user_data_path("greenfinch") / "models"
 
 
 def installed(entry: ModelEntry) -> Path | None:

@@ -20,7 +20,7 @@ class Told:
 
     Attributes:
         began, sampled, tested: seconds since the run's start at which it was begun, its text was there, and its tests
-            had ended; None: it did not come to that.
+            had ended; None: it did not come to that.  dropped: when it was ended before its text was there, if it was.
         test_seconds: what its tests took.
         status: `cut off`: the run ended before it did.
         reason: why it was rejected, or its first failure in one line.
@@ -36,6 +36,7 @@ class Told:
     began: float = 0.0
     sampled: float | None = None
     tested: float | None = None
+    dropped: float | None = None
     test_seconds: float = 0.0
     tokens: int = 0
     status: Status = "cut off"
@@ -69,6 +70,7 @@ class Story:
         ending: `passed`, `failed`, `refused`, `cancelled`, or `broken off`.
         said: the proof, or why it ended as it did; remedy: what to do about it.
         judged, confirming, ended: seconds at which the judge was known, the winner's confirmation began, and all ended.
+        confirmed: when the confirmations that ended well began and ended, by candidate.
         edit: the winner's unified diff, or the best attempt's.
         tests: all that any verdict names, in order.
     """
@@ -97,6 +99,7 @@ class Story:
     judged: float | None = None
     model_ready: float | None = None
     confirming: float | None = None
+    confirmed: dict[int, tuple[float, float]] = field(factory=dict)
     tokens: int = 0
     energy_wh: float = 0.0
     energy_label: str = ""
@@ -150,8 +153,12 @@ def _run_started(story: Story, line: Line, _at: float) -> None:
 def _stage(story: Story, line: Line, at: float) -> None:
     if line.get("stage") == "search":
         story.judged = story.judged or at
+        story.confirming = None  # it goes on after a confirmation
     if line.get("stage") == "confirm":
         story.confirming = at
+        for told in story.candidates:
+            if told.sampled is None and told.tested is None and told.dropped is None:
+                told.dropped = at
 
 
 def _judge(story: Story, line: Line, _at: float) -> None:
@@ -174,7 +181,7 @@ def _started(story: Story, line: Line, at: float) -> None:
     told = story.candidate(int(line["number"]))
     told.origin, told.parent, told.began = str(line.get("origin", "")), line.get("parent"), at
     told.variant, told.larger = str(line.get("variant", "plain")), bool(line.get("larger"))
-    story.confirming = None  # of an earlier one, which was refused
+    story.confirming = None  # of an earlier one, which was refused or not the best
 
 
 def _text(story: Story, line: Line, at: float) -> None:
@@ -199,6 +206,11 @@ def _verdict(story: Story, line: Line, at: float) -> None:
         if result["outcome"] != "passed" and not told.detail:
             told.detail = f"{test}\n{result.get('detail') or result.get('message') or ''}".strip()
     story.tests = list(known)
+
+
+def _decided(story: Story, line: Line, at: float) -> None:
+    if story.confirming is not None:
+        story.confirmed[int(line["number"])] = story.confirming, at
 
 
 def _tested(story: Story, line: Line, _at: float) -> None:
@@ -236,6 +248,6 @@ def _cancelled(story: Story, _line: Line, _at: float) -> None:
 _READERS = {
     "record": _record, "run_started": _run_started, "stage_started": _stage, "judge_found": _judge,
     "model_ready": _model, "went_on": _went_on, "candidate_started": _started, "candidate_text": _text,
-    "candidate_rejected": _rejected,
+    "candidate_rejected": _rejected, "decided": _decided,
     "verdict": _verdict, "candidate_tested": _tested, "outcome": _outcome, "error": _error, "cancelled": _cancelled,
 }  # fmt: skip

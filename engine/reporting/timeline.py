@@ -47,13 +47,16 @@ def _stages(story: Story) -> Iterator[tuple[str, list[Bar]]]:
         yield "judge", [("stage", 0.0, story.judged, f"the judge was found after {story.judged:.1f} s")]
     if story.model_ready:
         yield "model", [("stage", 0.0, story.model_ready, f"the model was ready after {story.model_ready:.1f} s")]
-    if story.confirming is not None and story.ending in {"passed", "failed"}:
-        seconds = story.seconds - story.confirming
-        yield "confirmation", [("confirm", story.confirming, story.seconds, f"confirming the winner: {seconds:.1f} s")]
+    span = story.confirmed.get(story.winner) if story.winner is not None else None
+    if span is None and story.confirming is not None and story.ending in {"passed", "failed"}:
+        span = story.confirming, story.seconds
+    if span is not None:
+        begin, end = span
+        yield "confirmation", [("confirm", begin, end, f"confirming the winner: {end - begin:.1f} s")]
 
 
 def _bars(story: Story, told: Told) -> list[Bar]:
-    end = told.sampled if told.sampled is not None else told.tested or story.confirming or story.seconds
+    end = told.sampled if told.sampled is not None else told.tested or told.dropped or story.seconds
     sampling = f"candidate {told.number}: sampled in {max(0.0, end - told.began):.1f} s, {told.tokens} tokens"
     bars: list[Bar] = []
     if told.origin != "existing":

@@ -16,6 +16,9 @@ from attrs import evolve, frozen
 from engine.search.choice import FEW, LIKELY, is_likely
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
+COMPARED = 8
+"""Passers that are compared by what they do; each costs the start of a process."""
+
 _HOTTEST = 1.3
 _FUTILE = 2
 """After so many repairs that brought nothing new, a parent has none to expect."""
@@ -49,8 +52,9 @@ class Full:
         few: a judge of more tests than this needs no choice; one of half as many wants all `passers`.
         likely: one that the model gives with this probability needs no other beside it.
         patience: for these the search may last longer, as a share of the time to the first pass, which its siblings
-            need, too; least and most in seconds.
+            need, too; least and most in seconds.  Where all that pass seem to be fitted to the tests, it is the most.
         ending: the share of limit or time that is kept for the larger model, where there is one.
+        compared: see `Policy`.
     """
 
     alone: int = 96
@@ -69,25 +73,38 @@ class Full:
     patience_least: float = 2.0
     patience_most: float = 15.0
     ending: float = 0.3
+    compared: int = COMPARED
 
     # -- after a pass
 
     def settled(self, state: State) -> Step:
         """Wait for siblings, or start a few more, until there are passers enough or patience is at its end."""
-        if any(is_likely(a, self.likely) for a in state.passed):
+        believed = [a for a in state.passed if not a.suspected]
+        if not believed:
+            return self._past_suspects(state)
+        if any(is_likely(a, self.likely) for a in believed):
             return Step(over=True)
-        first = min(a.ended for a in state.passed)
+        first = min(a.ended for a in believed)
         patience = min(self.patience_most, max(self.patience_least, self.patience * first))
         wanted = self._passers_wanted(state)
-        found = _votes(state)
+        found = _votes(state, believed)
         # A repetition needs no test, and would be ahead of a different one that is in its tests.
         agreed = found >= wanted and not any(a.status == "testing" for a in state.attempts)
-        if agreed or len(state.passed) >= wanted or state.seconds - first >= patience or _is_late(state):
+        if agreed or len(believed) >= wanted or state.seconds - first >= patience or _is_late(state):
             return Step(over=True)
         if self._saturated(state) and not state.running:
             return Step(over=True)
         missing = wanted - found - state.running
         return Step(self._in_its_manner((Sample(state.temperature),) * max(0, missing)))
+
+    def _past_suspects(self, state: State) -> Step:
+        """Search on as if nothing had passed, for a while.  Where several seem to be fitted to the tests, what these
+        ask for may well look so.
+        """
+        since = state.seconds - min(a.suspected_at for a in state.passed if a.suspected_at is not None)
+        if len(state.passed) >= self.passers or since >= self.patience_most or _is_late(state):
+            return Step(over=True)
+        return Step(self.wanted(state))
 
     def _passers_wanted(self, state: State) -> int:
         tests = len(state.passed[0].vector)
@@ -242,10 +259,10 @@ def _is_plain(decision: Decision | None) -> bool:
     return isinstance(decision, Sample) and decision.variant == "plain" and not decision.larger
 
 
-def _votes(state: State) -> int:
+def _votes(state: State, passed: Sequence[Attempt]) -> int:
     """Passers, and what repeats them: what a model says again and again needs no further one to be believed."""
-    passed = {a.number for a in state.passed}
-    return len(passed) + sum(a.same_as in passed for a in state.attempts)
+    numbers = {a.number for a in passed}
+    return len(numbers) + sum(a.same_as in numbers for a in state.attempts)
 
 
 def _plain_failures(state: State) -> int:

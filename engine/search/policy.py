@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import evolve, frozen
 
-from engine.search.full import Full
+from engine.search.full import COMPARED, Full
 from engine.search.state import VARIANTS, Attempt, Decision, Repair, Sample, State, Step
 
 LEAST_TOKENS = 16
@@ -18,7 +18,14 @@ LEAST_TOKENS = 16
 
 
 class Policy(Protocol):
-    """Decides a search.  Equal states give equal decisions."""
+    """Decides a search.  Equal states give equal decisions.
+
+    Attributes:
+        compared: so many of those that pass are compared by what they do, at most.
+    """
+
+    @property
+    def compared(self) -> int: ...
 
     def wanted(self, state: State) -> tuple[Decision, ...]:
         """What to start, as long as nothing has passed; at most `state.room`."""
@@ -58,6 +65,7 @@ class Simple:
 
     next: Callable[[State], tuple[Decision, ...]]
     repairs: bool = False
+    compared: int = COMPARED
 
     def wanted(self, state: State) -> tuple[Decision, ...]:
         return self.next(state)
@@ -107,6 +115,7 @@ class Everything:
     repairs: int = 2
     terse: bool = True
     distinct: bool = True
+    compared: int = 1000
 
     def wanted(self, state: State) -> tuple[Decision, ...]:
         return tuple(evolve(decision, terse=self.terse, distinct=self.distinct) for decision in self._wanted(state))

@@ -72,6 +72,8 @@ class Attempt:
         same_as: an earlier candidate that it only repeats (it is refused, then).
         tokens: sampled for it so far.
         logprob: natural logarithm of the probability that its model gives it, if that is known.
+        suspected_at: when it was found, if it was, that it passes and seems to be fitted to the tests' own inputs, in
+            seconds of the run.
         seconds: from its start to its verdict.
         ended: when that was, in seconds of the run.
     """
@@ -85,8 +87,13 @@ class Attempt:
     same_as: int | None = None
     tokens: int = 0
     logprob: float | None = None
+    suspected_at: float | None = None
     seconds: float = 0.0
     ended: float = 0.0
+
+    @property
+    def suspected(self) -> bool:
+        return self.suspected_at is not None
 
     @property
     def parent(self) -> int | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.config import SANDBOX_LEVELS as LEVELS
 from engine.config import Settings
 from engine.errors import SandboxError
+from engine.paths import expanded
 from engine.verification import namespaces, restricted
 from engine.verification.cell import Cell
 from engine.verification.copies import CopyCell
@@ -64,8 +65,8 @@ async def _cell(
 def openings_of(settings: Settings) -> Openings:
     """What the settings open for the tests."""
     return Openings(
-        read=tuple(Path(path).expanduser() for path in settings.test_read),
-        write=tuple(Path(path).expanduser() for path in settings.test_write),
+        read=tuple(expanded(path, "`test_read`") for path in settings.test_read),
+        write=tuple(expanded(path, "`test_write`") for path in settings.test_write),
         network=settings.test_network == "host",
     )
 

@@ -19,6 +19,7 @@ from anyio import to_thread
 from attrs import evolve, field, frozen
 
 from engine.errors import InterpreterError
+from engine.paths import expanded
 from engine.verification.environment import clean_environment
 
 OLDEST = (3, 9)
@@ -106,6 +107,7 @@ async def find_interpreter(
         environment: this process's own by default.
 
     Raises:
+        ConfigError: it was set to a path in a home that nobody has.
         InterpreterError: none was found, or the one that was set cannot be used.
     """
     values = os.environ if environment is None else environment
@@ -114,7 +116,7 @@ async def find_interpreter(
 
 def _find(root: Path, target: Path, setting: str, hint: str, environment: Mapping[str, str]) -> Interpreter:
     if setting:
-        path = Path(setting).expanduser()
+        path = expanded(setting, "`python`")
         path = path if path.is_absolute() else root / path
         if path.is_dir():
             path = _executable(path) or path
@@ -141,7 +143,7 @@ def _places(root: Path, target: Path, hint: str, environment: Mapping[str, str])
     """Executables that exist, with their sources, in order; and whether each may be Greenfinch's own."""
 
     def of(folder: str | Path, source: str, may_be_own: bool = True) -> Iterator[tuple[Path, str, bool]]:
-        path = Path(folder).expanduser()
+        path = Path(os.path.expanduser(folder))  # noqa: PTH111 - `~name` of nobody is a place where nothing is
         found = _executable(root / path)
         if found:
             yield found, source, may_be_own

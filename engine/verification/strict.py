@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from anyio import to_thread
 from attrs import evolve, field, frozen
 
-from engine.languages.base import Function, Language, Target, Twin
+from engine.languages.base import Language, Target, Twin
 from engine.tasks import both
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
+from engine.verification.sharing import Sharing
 from engine.verification.split import CAN_SPLIT, Split
 from engine.verification.verifier import Verifier
 
@@ -34,18 +34,6 @@ SPLIT_FACTOR = 3.0  # a call across processes takes longer
 _FAILED = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
 
 DecidedBy = Literal["split", "twin", "tests", "trusting your command"]
-
-# What tests share with the implementation besides arguments and results, when both are in one process.
-_SHARED = re.compile(
-    r"monkeypatch|mock|\bpatch\b|seed\(|setstate|environ|chdir|tmp_?path|tmpdir|tempfile|freez|caplog|assertLogs|"
-    r"\btime\.|\.now\(|\.today\(|\bopen\(|std(?:in|out|err)|redirect_|capfd|getrefcount|weakref|gc\.|tracemalloc|"
-    r"recursionlimit|cache_info|cache_clear|import_module|reload\(|sys\.modules|setlocale|getcontext|localcontext|"
-    r"subprocess|check_output|popen|os\.system|multiprocessing|ProcessPool|runpy|pytester|testdir|\bwrite_(?:text|bytes)|"
-    r"\bmkdir|datadir|\bfs\b|\bresponses\.|respx|httpserver"
-)
-
-# What all instances of a class share; its name is no state.
-_OF_CLASS = re.compile(r"(?:\bcls|\b__class__|\btype\(self\))\.(?!__\w+__\b)(\w+)")
 
 # Where the user's own code or tests speak of it, an honest implementation may look at frames, or at the tests' files.
 _LOOKS_AROUND = re.compile(
@@ -66,7 +54,7 @@ class Strict:
 
     Attributes:
         reason: why it is not accepted; empty if it is.
-        verdict: of the last fresh run, or the one that spoke against it.
+        verdict: of the last fresh run.
         decided_by: `split` or `twin`; `tests` where neither could be had, and the tests alone had to decide; `trusting
             your command` where these are run by a command of the user's own.
         undecided: tests that a twin could not turn around.
@@ -113,6 +101,10 @@ class Case:
     time_limit: float
     nominated: Sequence[Path] = field(default=())
 
+    @property
+    def _sharing(self) -> Sharing:
+        return Sharing(self.language, self.target, self.judge, self.before, self.after, self.read)
+
     async def decide(self) -> Strict:
         """Decide.  Raises: SandboxError: a cell could not be set up."""
         split, fresh_runs = await both(self._split, self._fresh_twice)
@@ -137,7 +129,7 @@ class Case:
                 twice = await self._split(twice=True, shown=shown)
                 runs += [twice.verdict] if twice else []
                 if twice is not None and twice.applies and not twice.verdict.passed:
-                    by_twin = not suspicion and await to_thread.run_sync(self._remembers, split)
+                    by_twin = not suspicion and await to_thread.run_sync(self._sharing.has_memory, split.shared)
                     # What keeps a state may answer by what it was asked before, but not by how many tests came before.
                     half = self.judge.tests[len(self.judge.tests) // 2 :]
                     fewer = await self._split(shown=shown, tests=half) if by_twin else None
@@ -174,7 +166,7 @@ class Case:
     async def _fresh(self) -> Verdict:
         texts = {**self.texts, self.target.path: self.after}
         asked_for = _LOOKS_AROUND.search(self.before) or any(
-            _LOOKS_AROUND.search(self.read(file)) for file in self._test_files()
+            _LOOKS_AROUND.search(self.read(file)) for file in self._sharing.test_files()
         )
         return await self.verifier.run(
             self.judge, texts, time_limit=self.time_limit, fresh=True, decoys=True, audit=not asked_for
@@ -213,73 +205,7 @@ class Case:
         failed = split.telling
         if not failed and not all(result.passed for result in split.verdict.results):
             return True
-        return await to_thread.run_sync(self._shares_more_than_data, failed, split.shared)
-
-    def _shares_more_than_data(self, tests_failed: Sequence[str], shared: Sequence[str]) -> bool:
-        """Whether it may fail for more than what its calls say: each of the tests that failed reaches into its
-        process, or other parts of its module were changed along with the target.
-        """
-        if not self.language.rest_is_kept(self.before, self.after, self.target):
-            return True
-        failed = {_name(test) for test in tests_failed} or {"*"}
-        variables = _words([*self._variables(shared), *self.language.variables(self.after)])
-        names = _words([name.partition(".")[0] for name in self.target.names])
-        state = re.compile(rf"{variables.pattern}|{names.pattern}\.\w")  # of the module, or kept by what it defines
-        own, led_to = self._bodies()
-        if state.search(own) or _OF_CLASS.search(own) or variables.search(led_to):
-            return True
-        besides, tests = "", {"*": ""}
-        for file in self._test_files():
-            rest, own_tests = self._parts(file)
-            besides += f"{rest}\n"
-            for name, text in own_tests.items():
-                tests[name] = f"{tests.get(name, '')}{text}\n"
-        if _SHARED.search(besides) or state.search(besides):
-            return True
-        texts = (tests.get(name, "") if name != "*" else "".join(tests.values()) for name in failed)
-        return all(_SHARED.search(text) or state.search(text) for text in texts)
-
-    def _remembers(self, split: Split) -> bool:
-        """Whether the target uses a variable that was there before, in its module or class; what it keeps on itself is
-        none.
-        """
-        own, led_to = self._bodies()
-        variables = self._variables(split.shared)
-        given = [name for name in self.language.variables(self.after) if re.search(rf"(?m)^{name}\b", self.before)]
-        classes = {name.partition(".")[0] for name in self.target.names if "." in name}
-        kept = [*_OF_CLASS.findall(own), *re.findall(rf"{_words(classes).pattern}\.(\w+)", own)]
-        return bool(_words([*variables, *given]).search(own + led_to)) or any(
-            re.search(rf"(?m)^[ \t]+{name}\b", self.before) for name in kept
-        )
-
-    def _variables(self, shared: Sequence[str]) -> list[str]:
-        """What may change in the module as it was; not what decorators have made objects of."""
-        defined = {function.qualname for function in self.language.functions(self.before)}
-        return [*self.language.variables(self.before), *(name for name in shared if name not in defined)]
-
-    def _bodies(self) -> tuple[str, str]:
-        """The bodies of the target's functions, and of what else in the module these lead to, by its name."""
-        functions = self.language.functions(self.after)
-        own = [function for function in functions if function.qualname in self.target.names]
-        reached = list(own)
-        for function in reached:
-            words = set(re.findall(r"\w+", self.after[function.body_start : function.end]))
-            reached += (f for f in functions if _called_by(f) in words and f not in reached)
-        texts = [self.after[function.body_start : function.end] for function in reached]
-        return "\n".join(texts[: len(own)]), "\n".join(texts[len(own) :])
-
-    def _parts(self, file: Path) -> tuple[str, dict[str, str]]:
-        """What a test file holds besides imports and tests, and its tests by their names, these without imports too."""
-        text = self.read(file)
-        imports = sorted(self.language.imports(text))
-        tests = [f for f in self.language.functions(text) if f.name.startswith("test")]
-        own: dict[str, str] = {}
-        for test in tests:
-            inside = imports[bisect_left(imports, (test.start, 0)) : bisect_left(imports, (test.end, 0))]
-            shifted = [(start - test.start, end - test.start) for start, end in inside]
-            name = test.name.partition("[")[0]
-            own[name] = f"{own.get(name, '')}{_without(text[test.start : test.end], shifted)}\n"
-        return _without(text, [*imports, *((test.start, test.end) for test in tests)]), own
+        return await to_thread.run_sync(self._sharing.exceeds_data, failed, split.shared)
 
     def _held(self, split: Split | None) -> str:
         """What it holds of the expected answers.  Numerals that build the others may be some of them (`(4, "IV")`), and
@@ -289,11 +215,6 @@ class Case:
         computes = split is not None and split.applies and split.new >= FEWEST_ANSWERS
         held = self.language.held_answers(self.after, self.before, self.target, tests, computes=computes)
         return f"it holds {held} of the answers that the tests expect as constants" if held else ""
-
-    def _test_files(self) -> list[Path]:
-        """The judge's files, and what they are set up by."""
-        folders = {folder for file in self.judge.files for folder in file.parents}
-        return [*self.judge.files, *(folder / "conftest.py" for folder in folders)]
 
     async def _twin(self, fresh: Verdict) -> tuple[Verdict | None, tuple[str, ...], str]:
         """The twins' verdict (None if no test can be turned around), tests they leave undecided, and what speaks
@@ -354,27 +275,6 @@ class Case:
         return judge, verdict, names
 
 
-def _words(names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names, as a word."""
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, names)) or '(?!)'})\b")
-
-
-def _called_by(function: Function) -> str:
-    """The name that calls it: its own, or of `Class.__init__` that of the class."""
-    outer, _, name = function.qualname.rpartition(".")
-    return outer.rpartition(".")[2] if outer and name.startswith("__") else name
-
-
-def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """The text without these parts of it; of parts inside another the outer one counts."""
-    kept, end = [], 0
-    for start, behind in sorted(spans):
-        if start >= end:
-            kept.append(text[end:start])
-            end = behind
-    return "".join([*kept, text[end:]])
-
-
 def _is_decided(test: str, twins: Mapping[str, Twin]) -> bool:
     """Whether the test with this id (`tests/test_a.py::TestC::test_y[1]`, `tests.test_a.TestC.test_y`) was turned."""
     return any(name in twin.decided for _, twin, name in _places_of(test, twins))
@@ -401,11 +301,6 @@ def _fails_behind(result: TestResult, twins: Mapping[str, Twin]) -> bool:
             line = next((line for line in lines if start <= line <= end), 0)
             return line > first
     return False
-
-
-def _name(test: str) -> str:
-    """`test_y` of `tests/test_a.py::TestC::test_y[1]` or `tests.test_a.TestC.test_y`; `*` of `tests/test_a.py::*`."""
-    return re.split(r"::|\.", test.partition("[")[0])[-1]
 
 
 def _suspicion(split: Split | None) -> str:

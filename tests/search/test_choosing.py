@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,14 +12,14 @@ from attrs import evolve
 from promises.workspace import Workspace
 
 from engine.answer import answer_edit, titles
-from engine.errors import GreenfinchError
-from engine.events import OpenQuestion, Outcome, as_json
+from engine.errors import GreenfinchError, SandboxError
+from engine.events import CandidateTested, Event, OpenQuestion, Outcome, StageStarted, as_json
 from engine.languages.base import apply_edits
-from engine.search import Everything
+from engine.search import Everything, Full, Policy
 from engine.verification.agent.plain import Gone, Pipe
 from engine.verification.asking import answers_of
 from engine.verification.behaviour import _kept, side_effects
-from engine.verification.strict import Case
+from engine.verification.strict import Case, Strict
 
 pytestmark = pytest.mark.anyio
 
@@ -47,13 +47,23 @@ def shapes(workspace) -> Workspace:
     return workspace
 
 
-async def implement(workspace: Workspace, *bodies: str | Mapping[str, Any]) -> Outcome:
-    """All of `bodies` are sampled, and those that pass are compared."""
+async def implement(
+    workspace: Workspace,
+    *bodies: str | Mapping[str, Any],
+    policy: Policy | None = None,
+    stages: list[str] | None = None,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Outcome:
+    """All of `bodies` are sampled, unless a policy says otherwise, and those that pass are compared."""
     engine = workspace.engine(*bodies, candidates=len(bodies))
-    engine._policy = Everything(plain=len(bodies) - 1, variants=0, parents=0)
+    engine._policy = policy or Everything(plain=len(bodies) - 1, variants=0, parents=0)
     async with engine.implement(workspace.request("middle")) as events:
-        *_, outcome = [event async for event in events]
-    return outcome
+        async for event in events:
+            if isinstance(event, StageStarted) and stages is not None:
+                stages.append(event.stage)
+            on_event(event)
+    assert isinstance(event, Outcome)
+    return event
 
 
 async def test_what_seems_fitted_to_the_tests_wins_only_where_nothing_else_passes(shapes):
@@ -69,6 +79,53 @@ async def test_what_seems_fitted_to_the_tests_wins_only_where_nothing_else_passe
     assert found.passed and "'I' * numbers" in found.edit and not found.overfit_suspect
     alone = await implement(shapes, f"{table}    return ''\n", LAST, f"{table}    return str()\n")
     assert alone.passed and alone.overfit_suspect
+
+
+STROKES = {1: "I", 2: "II", 3: "III", 5: "IIIII"}
+TABLE = "".join(f"    if numbers == {n}:\n        return {word!r}\n" for n, word in {**STROKES, 9: "X"}.items())
+FITTED = {"text": f"{TABLE}    return ''\n", "logprob": -0.1}  # so likely that nothing is waited for beside it
+
+
+@pytest.fixture
+def strokes(shapes) -> Workspace:
+    cases = (f"\n\ndef test_{n}():\n    assert middle({n}) == {word!r}\n" for n, word in STROKES.items())
+    shapes.write("test_shapes.py", f"from shapes import middle\n{''.join(cases)}")
+    return shapes
+
+
+async def test_past_one_that_seems_fitted_to_the_tests_the_search_goes_on(strokes):
+    """The greedy candidate answers from a table, and passes; what comes after it computes."""
+    stages: list[str] = []
+    outcome = await implement(strokes, FITTED, "    return 'I' * numbers\n", policy=Full(), stages=stages)
+    assert stages.count("search") == 2
+    assert outcome.passed and "'I' * numbers" in outcome.edit and not outcome.overfit_suspect
+    assert outcome.open_question is not None  # the table would answer something else to 4
+
+
+async def test_where_nothing_better_comes_one_that_seems_fitted_to_the_tests_wins(strokes):
+    """Although its user goes on typing, elsewhere in the file, while others are looked for."""
+    stages: list[str] = []
+
+    def typed(event: Event) -> None:
+        if isinstance(event, CandidateTested) and "confirm" in stages:
+            strokes.buffers[strokes.module] = f"{MODULE}\n\nMORE = {event.number}\n"
+
+    outcome = await implement(strokes, FITTED, LAST, LOWER, policy=Full(), stages=stages, on_event=typed)
+    assert stages.count("search") == 2 and strokes.buffers
+    assert outcome.passed and outcome.winner == 1 and outcome.overfit_suspect
+
+
+async def test_a_proof_stands_although_another_confirmation_comes_to_nothing(strokes, monkeypatch):
+    decide = Case.decide
+
+    async def decided(case: Case) -> Strict:
+        if "str()" in case.after:
+            raise SandboxError("no cell can be had")
+        return await decide(case)
+
+    monkeypatch.setattr(Case, "decide", decided)
+    outcome = await implement(strokes, FITTED["text"], f"{TABLE}    return str()\n")
+    assert outcome.passed and outcome.winner == 1
 
 
 async def test_the_larger_group_of_equal_behaviour_wins_and_the_rest_is_a_question(shapes):

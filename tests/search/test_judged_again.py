@@ -49,7 +49,8 @@ async def implement(
     workspace: Workspace, *bodies: str | Mapping[str, Any], **options: object
 ) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
-    outcome = await workspace.implement(*bodies, on_event=events.append, candidates=len(bodies), **options)
+    options = {"candidates": len(bodies), **options}
+    outcome = await workspace.implement(*bodies, on_event=events.append, **options)
     return outcome, events
 
 
@@ -66,9 +67,11 @@ async def test_what_was_dropped_in_its_tests_is_tested_before_anything_is_sample
 
 async def test_the_reason_is_told_and_not_that_the_tests_are_unsteady(workspace, refusing):
     refusing('"-".join')
-    outcome, events = await implement(workspace, GOOD, BAD, strategy="full")
+    bodies = (GOOD, BAD, *(f"    return title.{how}()\n" for how in ("strip", "upper", "title", "swapcase")))
+    outcome, events = await implement(workspace, *bodies, strategy="full", candidates=20)
     assert not outcome.passed
-    assert outcome.reason == f"none of 2 candidates passed; candidate 1 passed, but {REASON}"
+    assert outcome.reason == f"none of 20 candidates passed; candidate 1 passed, but {REASON}"
+    assert any(isinstance(e, CandidateStarted) and e.parent for e in events)
     repaired = [e for e in events if isinstance(e, CandidateStarted) and e.parent == 1]
     assert repaired == []  # there is no failure to be mended
 

@@ -40,6 +40,31 @@ def test_a_replay_samples_as_many_as_a_run_may_and_more_at_once_the_more_have_fa
     assert max(state.sampling for state in asked) > 8
 
 
+def test_a_prompt_is_read_once_and_before_what_begins_with_it():
+    run = made_run(0, 1.0)
+    reading = run.prompt_chars / 3.5 / 10  # seconds
+    slow = evolve(MACHINE, reading=10.0, seconds=300.0)
+    for policy in ("greedy", "best-of-n"):
+        quick = replay(policy_named(policy), run, evolve(slow, reading=1e9), 0)
+        assert replay(policy_named(policy), run, slow, 0).seconds - quick.seconds == pytest.approx(reading)
+
+
+def test_a_policy_is_replayed_with_samples_of_its_own_manner_where_there_are_any():
+    def in_manner(terse: bool, share: float):
+        run = made_run(0, share)
+        drawn = tuple(evolve(each, terse=terse, distinct=terse) for each in run.candidates)
+        return evolve(run, candidates=drawn, strategy=f"everything(terse={terse:d})")
+
+    both = [in_manner(True, 1.0), in_manner(False, 0.0)]
+    found = replays.compare(both, ["full", "best-of-n"], MACHINE, 2)
+    assert [each.solved.mean for each in found.standings] == [1.0, 0.0]
+    assert found.otherwise == ()
+    assert replays.compare(both[:1], ["full", "best-of-n"], MACHINE, 2).otherwise == ("best-of-n",)
+    assert replays.compare(made_pool(2), ["full", "best-of-n"], MACHINE, 2).otherwise == ()  # it is not known there
+    with pytest.raises(ConfigError, match="cannot change prompts"):
+        replays.compare(both, ["full without tests"], MACHINE, 2)
+
+
 def test_greedy_solves_what_its_one_candidate_solves():
     runs = made_pool()
     found = [replay(policy_named("greedy"), run, MACHINE, 0) for run in runs]

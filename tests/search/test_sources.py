@@ -9,6 +9,8 @@ import pytest
 from engine.bench.pool import load
 from engine.bench.problems import Problem
 from engine.bench.sources import exercises, humaneval, problems_of
+from engine.bench.truth import hidden_verdicts
+from engine.config import Settings
 from engine.errors import ConfigError, GreenfinchError
 
 STUB = "def f(x):\n    raise NotImplementedError\n"
@@ -79,3 +81,14 @@ def test_humaneval_comes_from_its_package(monkeypatch, tmp_path):
 def test_no_problem_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="holds no problem"):
         problems_of(str(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_what_is_right_and_slow_is_right(tmp_path):
+    hidden = "import time\nfrom m import f\n\ndef test():\n    time.sleep(1.5)\n    assert f() == 1\n"
+    problem = Problem("a", "m.py", "def f(): ...\n", "", "", hidden, ("f",))
+    problem.write(tmp_path)
+    settings = Settings().updated({"python": sys.executable, "test_timeout_seconds": 1.0}, source="test")
+    texts = {1: "def f():\n    return 1\n", 2: "def f():\n    return 2\n"}
+    assert await hidden_verdicts(problem, texts, tmp_path, settings) == {1: True, 2: False}

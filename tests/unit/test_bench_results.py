@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from engine.bench.journal import Journal
-from engine.bench.problems import Problem
-from engine.bench.runner import Result, summarise
+from engine.bench.problems import Problem, load_problems
+from engine.bench.runner import TURN, Result, blocks_of, summarise
 from engine.cli import bench_run
 from engine.cli.bench_run import electricity, remarks
 from engine.errors import ConfigError
@@ -76,7 +78,9 @@ def test_without_a_folder_nothing_is_kept() -> None:
 
 
 def test_a_folder_holds_results_of_one_choice_of_settings(tmp_path: Path) -> None:
+    Journal(tmp_path / "out", Result).stands_for({"model": "typo", "budget_seconds": 30.0})  # nothing came of that
     Journal(tmp_path / "out", Result).stands_for({"model": "a", "endpoints": (), "budget_seconds": 30.0})
+    Journal(tmp_path / "out", Result).add(SOLVED)
     Journal(tmp_path / "out", Result).stands_for({"model": "a", "endpoints": (), "budget_seconds": 30.0})
     with pytest.raises(ConfigError, match=r"other settings: budget_seconds 30\.0"):
         Journal(tmp_path / "out", Result).stands_for({"model": "a", "endpoints": (), "budget_seconds": 60.0})
@@ -91,6 +95,62 @@ def test_a_run_that_ended_in_an_error_is_not_solved() -> None:
     assert list(remarks([summary])) == [
         "full: 2 runs ended in an error, and counted as not solved; --out tries them again."
     ]
+
+
+def test_what_is_about_true_solves_is_counted_of_problems_with_hidden_tests_where_any_have() -> None:
+    unknown = evolve(SOLVED, id="u", true_solved=None, seconds=1000.0, tokens=10**6, energy_wh=50.0)
+    for summary in (summarise([SOLVED, WRONG, unknown])[0], summarise([SOLVED, WRONG])[0]):
+        assert summary.seconds_per_true == pytest.approx(SOLVED.seconds + WRONG.seconds)
+        assert summary.tokens_per_true == SOLVED.tokens + WRONG.tokens
+        assert summary.wh_per_true == pytest.approx(SOLVED.energy_wh + WRONG.energy_wh)
+        assert summary.false_share.mean == 0.5
+    (late,) = summarise([SOLVED, unknown], budget_seconds=500)
+    assert late.late == 0
+
+
+def test_what_went_on_in_place_of_what_was_asked_for_is_told() -> None:
+    (summary,) = summarise([SOLVED, evolve(SOLVED, id="b", went_on=("the server is away",))])
+    assert list(remarks([summary])) == ["full: in 1 run something went on in place of what was asked for."]
+
+
+def test_strategies_take_turns_of_so_many_problems_that_none_finds_prompts_read() -> None:
+    for count in (1, 19, 20, 39, 40, 47, 100):
+        problems = [Problem(str(number), "m.py", "", "t.py", "") for number in range(count)]
+        blocks = blocks_of(problems)
+        assert [problem for block in blocks for problem in block] == problems
+        assert len(blocks) == 1 or all(len(block) >= TURN for block in blocks)
+
+
+def test_a_problem_that_was_changed_is_run_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    problem = Problem("b", "m.py", "", "t.py", "")
+    changed = evolve(problem, test_text="def test(): ...")
+    done: list[frozenset[tuple[str, str, int]]] = []
+
+    async def ran(problems: Sequence[Problem], *args: Any, **options: Any) -> None:
+        done.append(options["done"])
+        if not options["done"]:
+            args[3](evolve(NOT, digest=problems[0].digest), None)
+
+    monkeypatch.setattr(bench_run, "run_problems", ran)
+    for each in (problem, problem, changed, changed):
+        monkeypatch.setattr(bench_run, "problems_of", lambda _name, each=each: [each])
+        found = CliRunner().invoke(bench_run.run, ["--problems", "x", "--model", "m.gguf", "--out", str(tmp_path)])
+        assert found.exit_code == 0, found.exception
+    assert [len(each) for each in done] == [0, 1, 0, 1]
+    with pytest.raises(ConfigError, match="whole_replies"):
+        settings = {**json.loads((tmp_path / "settings.json").read_text()), "whole_replies": True}
+        Journal(tmp_path, Result).stands_for(settings)
+
+
+def test_two_problems_of_one_name_are_refused(tmp_path: Path) -> None:
+    line = json.dumps({"id": "a", "module_path": "m.py", "prompt_file_text": "", "test_file_name": "t.py",
+                       "test_file_text": "", "entry_point": "f"})  # fmt: skip
+    file = tmp_path / "set.jsonl"
+    file.write_text(f"{line}\n")
+    assert len(load_problems(file)) == 1
+    file.write_text(f"{line}\n{line}\n")
+    with pytest.raises(ConfigError, match="several problems 'a'"):
+        load_problems(file)
 
 
 def test_solves_that_came_too_late_are_told() -> None:

@@ -55,14 +55,28 @@ class Search:
         attempts = tuple(after if a.number == after.number else a for a in self.state.attempts)
         self.state = evolve(self.state, attempts=attempts, seconds=seconds, watt_hours=wh)
 
+    def suspect(self):
+        """It was over, and what has passed may seem to be fitted to its tests.  What was sampled is dropped, and what
+        was in its tests comes there again.
+        """
+        passed = {a.number for a in self.state.passed if not a.suspected}
+        if not passed or not self.draw(st.booleans()):
+            return False
+        seconds = self.state.seconds + self.draw(st.floats(0, 20))
+        attempts = (evolve(a, status="dropped") if a.status == "sampling" else a for a in self.state.attempts)
+        attempts = tuple(evolve(a, suspected_at=seconds) if a.number in passed else a for a in attempts)
+        self.state = evolve(self.state, attempts=attempts, seconds=seconds)
+        return True
+
     def run(self, watch=lambda before, step: None):
         for _ in range(400):
             before = self.state
             step = self.step()
             watch(before, step)
-            if step.over:
+            if step.over and not self.suspect():
                 return
-            self.happen()
+            if not step.over:
+                self.happen()
         pytest.fail("the search did not end")
 
 
@@ -145,7 +159,7 @@ def test_a_pass_is_never_lost(search):
     started_after_pass = []
 
     def watch(before, step):
-        if before.passed and not isinstance(search.policy, Everything):
+        if any(not a.suspected for a in before.passed) and not isinstance(search.policy, Everything):
             started_after_pass.extend(step.start)
             assert all(isinstance(d, Sample) for d in step.start)
 
@@ -279,6 +293,22 @@ def test_what_the_model_is_sure_of_needs_no_second_candidate_beside_it():
     passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, logprob=-1.0, ended=2.0)
     assert decide(POLICIES["full"], state(passed, seconds=2.0)).over
     assert not decide(POLICIES["full"], state(evolve(passed, logprob=-5.0), seconds=2.0)).over
+
+
+def test_past_a_passer_that_seems_fitted_to_the_tests_the_search_goes_on_for_a_while():
+    passed = Attempt(1, "passed", Sample(0.0), (True,) * 3, logprob=-1.0, suspected_at=2.5, ended=2.0)
+    assert start("full", state(passed, seconds=3.0)) == (Sample(0.8),) * 4
+    mendable = state(passed, failed(2, 1, 0, 0, failed_fast=True), seconds=3.0)
+    assert start("full", mendable)[0] == Repair(2, 0.8)  # as if nothing had passed
+    assert decide(POLICIES["full"], state(passed, seconds=2.5 + Full().patience_most)).over
+    others = (evolve(passed, number=2), evolve(passed, number=3))
+    assert decide(POLICIES["full"], state(passed, *others, seconds=3.0)).over  # the question may be such
+    honest = evolve(passed, number=2, suspected_at=None, ended=3.0)
+    assert decide(POLICIES["full"], state(passed, honest, seconds=3.0)).over
+    unlikely = evolve(honest, logprob=-9.0)
+    assert start("full", state(passed, unlikely, seconds=3.0)) == (Sample(0.8),) * 2  # the fitted one counts for none
+    for name in ("greedy", "best-of-n", "plan+repair"):
+        assert decide(POLICIES[name], state(passed, seconds=3.0)).over
 
 
 def test_what_repeats_a_passer_speaks_for_it_as_a_further_passer_would():

@@ -144,6 +144,21 @@ def test_a_confirmation_that_was_refused_and_a_second_model_do_not_move_what_was
     assert "confirming" not in timeline(story)
 
 
+def test_a_search_that_went_on_after_a_confirmation_shows_that_of_the_winner() -> None:
+    first = lines()
+    further = [
+        {"event": "decided", "seconds": 7.0, "number": 3},
+        {"event": "stage_started", "seconds": 7.0, "stage": "search", "message": ""},
+        {"event": "candidate_started", "seconds": 7.1, "number": 4, "origin": "sampled", "parent": None},
+        {"event": "stage_started", "seconds": 8.0, "stage": "confirm", "message": ""},
+        {"event": "decided", "seconds": 8.5, "number": 5},
+    ]
+    story = read_story([*first[:-1], *further, first[-1]])
+    assert story.confirmed == {3: (6.0, 7.0), 5: (8.0, 8.5)} and story.judged == 1.0
+    assert "confirming the winner: 1.0 s" in timeline(story)
+    assert "candidate 4: sampled in 0.9 s" in timeline(story)  # it was dropped as the second one began
+
+
 def test_the_matrix_has_a_cell_for_each_test_and_tested_candidate() -> None:
     cells = re.findall(r'class="cell[^"]*" title="candidate (\d): (\w+)', render(read_story(lines())))
     assert cells == [("1", "passed"), ("3", "passed"), ("1", "failed"), ("3", "passed")]

@@ -20,6 +20,7 @@ from engine.verification.agent import runner
 from engine.verification.base import Judge, TestOutcome, TestResult, Verdict
 from engine.verification.blocked import leave_out_blocked
 from engine.verification.judging import Told
+from engine.verification.sharing import Sharing
 from engine.wording import some_of
 from lsp_server.reports import Story
 
@@ -132,8 +133,8 @@ def test_the_parts_of_a_test_file_are_all_of_it_but_its_imports() -> None:
     assert language is not None
     target = language.target_named(Path("words.py"), WORDS, "slugify")
     judge = Judge("pytest", ("test_words.py::test_a",), (Path("test_words.py"),))
-    case = strict.Case(None, language, target, judge, WORDS, WORDS, {}, lambda _: TESTS, 1.0)  # type: ignore[arg-type]
-    rest, tests = case._parts(Path("test_words.py"))
+    sharing = Sharing(language, target, judge, WORDS, WORDS, lambda _: TESTS)
+    rest, tests = sharing._parts(Path("test_words.py"))
     assert sorted(tests) == ["test_a", "test_b"]
     assert "tmp_path" in tests["test_a"] and "import" not in tests["test_a"] and "helper" in rest
     everything = re.sub(r"\s", "", rest + tests["test_a"] + tests["test_b"])
@@ -153,8 +154,8 @@ def test_a_split_run_is_excused_only_if_each_test_that_failed_reaches_into_its_p
     def read(path: Path) -> str:
         return TESTS if path.name == "test_words.py" else ""
 
-    case = strict.Case(None, language, target, judge, WORDS, after, {}, read, 1.0)  # type: ignore[arg-type]
-    assert case._shares_more_than_data([f"test_words.py::{name}" for name in failed.split()], ()) is excused
+    sharing = Sharing(language, target, judge, WORDS, after, read)
+    assert sharing.exceeds_data([f"test_words.py::{name}" for name in failed.split()], ()) is excused
 
 
 def test_thousands_of_tests_that_another_stub_blocks_are_found_in_one_reading(tmp_path: Path) -> None:
