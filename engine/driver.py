@@ -22,7 +22,7 @@ from engine.confirmation import confirm
 from engine.energy import Account, Energy, Meter
 from engine.errors import GreenfinchError, TargetNotFoundError
 from engine.events import Event, ModelReady, OpenQuestion, Outcome, RunStarted, StageStarted, WentOn, as_json
-from engine.generation.base import Generator
+from engine.generation.base import Generator, GeneratorInfo
 from engine.judgement import Trial, find_baseline
 from engine.languages import language_for
 from engine.languages.base import Language, Solution
@@ -143,10 +143,10 @@ class Run:
             async def find_judge() -> Searching:
                 return await self._searching(verifier, interpreter, snapshot)
 
-            async def prepare_model() -> None:
-                await self._ready(generator)
+            async def prepare_model() -> GeneratorInfo:
+                return await self._ready(generator)
 
-            searching, _ = await both(find_judge, prepare_model)
+            searching, info = await both(find_judge, prepare_model)
             prompt = await prompt_for(
                 self._language, self._target, self._request, snapshot, searching.judge, self._without
             )
@@ -154,7 +154,7 @@ class Run:
             sources = [snapshot.read(file) for file in searching.judge.files]
             gate = Gate(self._language, snapshot.text, self._target, sources)
             self._own_body(searching, gate)
-            models = self._models(generator, prompt, searching)
+            models = self._models(generator, prompt, searching, info.parameters)
             winner = await self._until_won(searching, models, gate)
             energy = await self._energy.read(searching.test_cpu)
         return self._outcome(searching, self._if_still_so(winner), energy)
@@ -277,7 +277,7 @@ class Run:
         gate.know(1)
         searching.add_existing(solution, self._base)
 
-    def _models(self, generator: Generator, prompt: Prompt, searching: Searching) -> Models:
+    def _models(self, generator: Generator, prompt: Prompt, searching: Searching, parameters: int) -> Models:
         def sampler(of: Generator) -> Sampler:
             return Sampler(of, self._language, prompt, self._settings, self._seed, self._hear, self._spent)
 
@@ -291,7 +291,7 @@ class Run:
         async def watt_hours() -> float:
             return (await self._energy.read(searching.test_cpu)).watt_hours
 
-        return Models(sampler(generator), larger if self._make_larger is not None else None, watt_hours)
+        return Models(sampler(generator), larger if self._make_larger is not None else None, watt_hours, parameters)
 
     # -- the winner
 
@@ -356,12 +356,13 @@ class Run:
         self._record_event(outcome)
         return outcome
 
-    async def _ready(self, generator: Generator) -> None:
+    async def _ready(self, generator: Generator) -> GeneratorInfo:
         info = await generator.prepare()
         await self._energy.attach(generator.work)
         self._emit(ModelReady(info))
         if info.fallback:
             self._hear(WentOn(info.fallback))
+        return info
 
     def _hear(self, event: Event) -> None:
         """From the sampling of candidates: how they grow, which is not kept; and what goes on in place of what."""

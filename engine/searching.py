@@ -44,11 +44,13 @@ class Models:
     Attributes:
         larger: makes the larger model ready; None if there is none.
         watt_hours: what the run has used so far.
+        parameters: of the sampler's model; 0 if that is not known.
     """
 
     sampler: Sampler
     larger: Callable[[], Awaitable[Sampler]] | None = None
     watt_hours: Callable[[], Awaitable[float]] = field(default=lambda: _no_energy())
+    parameters: int = 0
 
 
 async def _no_energy() -> float:
@@ -147,6 +149,7 @@ class Searching:
             test_seconds=base.seconds,
             base=tuple(result.passed for result in base.results),
             larger=models.larger is not None and not self._no_larger,
+            parameters=models.parameters,
             seed=self._seed,
         )
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from attrs import evolve, field, frozen, mutable
 
 from engine.bench.pool import Recorded, RecordedRun
+from engine.models import catalogue
 from engine.search import Attempt, Decision, Policy, Repair, Sample, State, decide, stands_alone, width_after
 
 _CHARS_PER_TOKEN = 3.5
@@ -157,12 +159,13 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
         drawn[1], seen[own.number] = own, 1
     tests = [each.test_seconds for each in run.candidates if each.test_seconds]
     test_seconds = sorted(tests)[len(tests) // 2] if tests else 0.5
+    parameters = _parameters(run.model)
     while True:
         width = width_after(sum(trial.attempt.status in {"refused", "failed", "passed"} for trial in trials))
         state = State(
             attempts=tuple(_so_far(trial, machine) for trial in trials), limit=machine.limit, width=width,
             backlog=width + _WORKERS, temperature=0.8, tokens_each=1024, seconds=now,
-            budget_seconds=machine.seconds, test_seconds=test_seconds, base=run.base, seed=seed,
+            budget_seconds=machine.seconds, test_seconds=test_seconds, base=run.base, parameters=parameters, seed=seed,
         )  # fmt: skip
         step = decide(policy, state)
         for decision in step.start:
@@ -183,6 +186,11 @@ def replay(policy: Policy, run: RecordedRun, machine: Machine, seed: int) -> Rep
             break
         now = _advance(trials, queue, seen, now, machine)
     return _ended(run, trials, now, machine, missing)
+
+
+@cache
+def _parameters(model: str) -> int:
+    return next((round(entry.parameters * 1e9) for entry in catalogue.load().models if entry.name == model), 0)
 
 
 def _advance(trials: list[_Trial], queue: list[_Trial], seen: dict[int, int], now: float, machine: Machine) -> float:

@@ -124,12 +124,14 @@ class GeneratorInfo:
 
     Attributes:
         fallback: what is used in place of what was meant, in a few words; empty if nothing is.
+        parameters: of the model; 0 if that is not known.
     """
 
     model: str
     where: str
     details: dict[str, str] = field(factory=dict)
     fallback: str = ""
+    parameters: int = 0
 
 
 class Generator(Protocol):

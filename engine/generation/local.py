@@ -155,7 +155,8 @@ class LocalGenerator:
             how = ", ".join(filter(None, parts))
             other = f"{model.name} in place of {self._first}" if model.name != self._first else ""
             fallback = "; ".join(filter(None, (other, rung)))
-            return GeneratorInfo(model.name, f"this machine ({how})", details, fallback)
+            parameters = int(health.get("parameters") or 0)
+            return GeneratorInfo(model.name, f"this machine ({how})", details, fallback, parameters)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[Piece, None]:
         """Stream one sample.  When the host dies or hangs meanwhile, a fresh one samples it again.

@@ -172,6 +172,7 @@ def create_app(batcher: Batcher, *, model: str, threads: int) -> Starlette:
             "model": model,
             "pid": os.getpid(),
             "most_threads": threads,
+            "parameters": backend.parameters if backend else None,
             "device": backend.device if backend else None,
             "context_tokens": backend.context_tokens if backend else None,
             "note": backend.note if backend else "",

@@ -45,6 +45,8 @@ class Full:
         plain: as a share of the limit, samples of the usual prompt before anything but a mendable failure is tried.
         window: if of the last so many samples all but one repeat others, sampling alone brings nothing new.
         repairs, mend, variants: whether there are repairs; whether mendable failures go first; other prompts.
+        small: a model of fewer parameters gets neither, but for a body that is there already: it repeats what it is to
+            mend, and answers no other prompt better (0.5B: of 302 such candidates 4 passed, of as late samples 3 %).
         terse: candidates have no comments, which are a third of their tokens, and no test asks for.
         distinct: none that the model has given before.
         strength: how much a parent's share of passed tests counts, in tries (REx calls it C).
@@ -63,6 +65,7 @@ class Full:
     repairs: bool = True
     mend: bool = True
     variants: bool = True
+    small: float = 1e9
     terse: bool = True
     distinct: bool = True
     strength: float = 10.0
@@ -164,7 +167,7 @@ class Full:
         """Each thing that can be done, with what speaks for it and against it (of a beta distribution)."""
         heat = min(_HOTTEST, state.temperature + 0.3) if saturated else state.temperature
         yield Sample(heat), *self._record(state, chosen, "plain")
-        if self.variants and _plain_failures(state) >= _PLAIN_FIRST:
+        if self.variants and not self._is_small(state) and _plain_failures(state) >= _PLAIN_FIRST:
             for variant in VARIANTS:
                 yield Sample(state.temperature, variant), *self._record(state, chosen, variant)
         if self.repairs:
@@ -190,7 +193,10 @@ class Full:
         mended = {a.parent for a in state.attempts if a.running} | {d.parent for d in chosen if isinstance(d, Repair)}
         busy = {a.vector for a in state.attempts if a.number in mended}
         niches: dict[tuple[bool, ...], Attempt] = {}
+        own_alone = self._is_small(state) and not larger
         for attempt in state.attempts:
+            if own_alone and attempt.decision is not None:
+                continue
             if attempt.status != "failed" or attempt.vector in busy or _futile(state, attempt) >= _FUTILE:
                 continue
             rival = niches.get(attempt.vector)
@@ -198,6 +204,9 @@ class Full:
                 niches[attempt.vector] = attempt
         base = sum(state.base)
         return sorted(niches.values(), key=lambda a: (not a.failed_fast, a.tests_passed <= base, -a.score, a.number))
+
+    def _is_small(self, state: State) -> bool:
+        return 0 < state.parameters < self.small
 
     @staticmethod
     def _rank(state: State, attempt: Attempt) -> tuple[bool, int, int]:

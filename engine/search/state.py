@@ -133,6 +133,7 @@ class State:
         test_seconds: what one run of the tests takes.
         base: which tests the text as it was passes.
         larger: whether a larger model is there for the end.
+        parameters: of the model; 0 if that is not known.
         seed: for what is left to chance.
     """
 
@@ -150,6 +151,7 @@ class State:
     test_seconds: float = 0.0
     base: tuple[bool, ...] = ()
     larger: bool = False
+    parameters: int = 0
     seed: int = 0
 
     @cached_property

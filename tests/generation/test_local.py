@@ -41,6 +41,7 @@ async def test_two_windows_that_start_together_share_one_host(
     infos = [await window.prepare() for window in windows]
     assert infos[0] == infos[1]
     assert infos[0].where.startswith("this machine")
+    assert 4e8 < infos[0].parameters < 7e8
     assert [process.pid for process in hosts(runtime_folder)] == [int(infos[0].details["host_pid"])]
     work = await windows[0].work()
     assert work and work.cpu_seconds > 0

@@ -101,6 +101,7 @@ def searches(draw, names=tuple(POLICIES)):
         budget_tokens=draw(st.sampled_from([0, 20, 700, 5000])),
         budget_wh=draw(st.sampled_from([0.0, 0.02, 1.0])),
         larger=draw(st.booleans()),
+        parameters=draw(st.sampled_from([0, 494_000_000, 7_000_000_000])),
         seed=draw(st.integers(0, 99)),
     )
     return Search(policy, state, draw)
@@ -225,6 +226,27 @@ def test_full_mends_at_once_what_is_easily_mended():
     given = state(failed(1, 0, 0, failed_fast=True), failed(2, 1, 0))
     assert start("full", given)[0] == Repair(1, 0.8)
     assert start(Full(mend=False), given)[0] == Sample(0.8)
+
+
+def test_a_small_model_mends_nothing_but_the_body_that_is_there():
+    broken = failed(1, 0, 0, failed_fast=True)
+    known = state(broken, *(failed(n, 1, n % 2) for n in range(2, 12)), limit=40, parameters=494_000_000)
+    for seed in range(40):
+        for decision in start(Full(plain=0.1), evolve(known, seed=seed)):
+            assert decision == Sample(0.8)
+    assert start("full", evolve(known, parameters=1_540_000_000))[0] == Repair(1, 0.8)
+    assert start(Full(small=0), known)[0] == Repair(1, 0.8)
+    own = Attempt(1, "failed", None, (True, False))
+    assert start("full", state(own, parameters=494_000_000)) == (Repair(1, 0.0), Sample(0.0))
+    drawn = {d for seed in range(40) for d in start(Full(plain=0.1), state(
+        own, *(failed(n, 0, 0) for n in range(2, 12)), limit=40, seed=seed, parameters=494_000_000))}  # fmt: skip
+    assert drawn == {Sample(0.8), Repair(1, 0.8)}
+    larger = state(
+        *(failed(n, 0, 1) for n in range(1, 8)), Attempt(8, "failed", Sample(0.0, larger=True), (False, False))
+    )
+    assert start("full", evolve(larger, limit=10, larger=True, parameters=494_000_000)) == (
+        Repair(1, 0.8, larger=True),
+    )
 
 
 def test_one_parent_stands_for_all_that_pass_the_same_tests():
