@@ -32,6 +32,8 @@ FIXED = (
     "full(variants=0)",
     "full(repairs=0;variants=0)",
     "full(mend=0)",
+    "full(small=0)",
+    "full(terse=0;distinct=0)",
     "full(alone=0)",
     "full(alone=32)",
     "full(alone=64)",

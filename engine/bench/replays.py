@@ -11,7 +11,7 @@ from engine.bench.policies import only_a_policy, policy_named
 from engine.bench.pool import RecordedRun
 from engine.bench.simulate import Machine, Replayed, replay
 from engine.bench.statistics import Interval, bootstrap, by_problem, difference
-from engine.search import Policy, State
+from engine.search import State
 
 FULL = "full"
 _UNKNOWN = (None, None)
@@ -81,18 +81,12 @@ def compare(
         report: called after each replay.
     """
     began = time.monotonic()
-    otherwise: list[str] = []
     replayed: dict[str, tuple[Replayed, ...]] = {}
     for name in names:
         policy = policy_named(only_a_policy(name))
         limit = evolve(machine, limit=1) if name == "greedy" else machine
-        manner = _manner(policy)
-        runs = [run for run in pool if run.manner in (manner, _UNKNOWN)]
-        if not runs:
-            runs = list(pool)
-            otherwise.append(name)
         found = []
-        for run in runs:
+        for run in fitting(pool, name) or pool:
             for draw in range(draws):
                 found.append(replay(policy, run, limit, draw))
                 report()
@@ -112,13 +106,14 @@ def compare(
         )
         for name, each in standings.items()
     ]
-    return Comparison(tuple(told), best.policy, replayed, pace, tuple(otherwise))
+    otherwise = tuple(name for name in names if not fitting(pool, name))
+    return Comparison(tuple(told), best.policy, replayed, pace, otherwise)
 
 
-def _manner(policy: Policy) -> tuple[bool, bool]:
-    """Of its first decision, and so of all."""
-    first = policy.wanted(State((), limit=1, width=1, temperature=0.8))[0]
-    return first.terse, first.distinct
+def fitting(pool: Sequence[RecordedRun], name: str) -> list[RecordedRun]:
+    """The runs whose candidates were sampled as this policy has them sampled, or where that is not recorded."""
+    first = policy_named(name).wanted(State((), limit=1, width=1, temperature=0.8))[0]  # all are of one manner
+    return [run for run in pool if run.manner in ((first.terse, first.distinct), _UNKNOWN)]
 
 
 def _true(found: Sequence[Replayed]) -> dict[str, float]:

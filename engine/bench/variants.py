@@ -256,7 +256,7 @@ class Bench:
             "threads": self._threads,
             "seed": _SEED,
         }
-        return _digest(json.dumps([attrs.asdict(problem), decisive], sort_keys=True).encode())
+        return _digest(json.dumps([problem.digest, decisive], sort_keys=True).encode())
 
     def path(self, variant: Variant) -> Path:
         if not variant.recipe.kind:

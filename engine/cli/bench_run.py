@@ -188,7 +188,9 @@ def simulate(
     machine = Machine(tokens=tokens, reading=reading, seconds=seconds, limit=candidates)
     console = Console(stderr=as_json, highlight=False)
     with _progress(console) as progress:
-        task = progress.add_task("replays", total=len(names) * len(runs) * draws)
+        task = progress.add_task(
+            "replays", total=draws * sum(len(replays.fitting(runs, name) or runs) for name in names)
+        )
         found = replays.compare(runs, names, machine, draws, lambda: progress.advance(task))
     if draw is not None:
         draw.mkdir(parents=True, exist_ok=True)
@@ -205,9 +207,9 @@ def simulate(
         sys.exit(PASSED)
     problems = len({run.problem for run in runs})
     console.print(
-        f"{len(runs)} recorded runs of {problems} problems, {draws} replays each, {found.runs_per_minute:.0f} a "
-        f"minute; modelled: {tokens:g} tokens/s alone, {machine.speedup(WIDTH):g} times that for "
-        f"{WIDTH} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
+        f"{len(runs)} recorded runs of {problems} problems, {draws} replays each by the policies of their manner, "
+        f"{found.runs_per_minute:.0f} a minute; modelled: {tokens:g} tokens/s alone, "
+        f"{machine.speedup(WIDTH):g} times that for {WIDTH} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
         f"best fixed policy in hindsight: {found.best}"
     )
     if found.otherwise:

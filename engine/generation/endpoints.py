@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -16,6 +15,7 @@ import httpx
 
 from engine.errors import ConfigError
 from engine.generation.loopback import LOOPBACK_SUFFIX, LoopbackTransport
+from engine.paths import expanded
 
 UNIX = "unix:"
 CONNECT_SECONDS = 10.0
@@ -98,9 +98,7 @@ def _url(endpoint: str) -> SplitResult:
 
 
 def _socket(endpoint: str) -> Path:
-    path = Path(endpoint.removeprefix(UNIX))
-    with suppress(RuntimeError):  # `~name` of nobody
-        path = path.expanduser()
+    path = expanded(endpoint.removeprefix(UNIX), "The endpoint's socket")
     if not path.is_absolute():
         raise ConfigError(f"The endpoint {endpoint!r} has no absolute path.", remedy="Write it as unix:/path.")
     if not hasattr(socket, "AF_UNIX"):

@@ -38,6 +38,13 @@ SORTED_TOO = "    ordered = list(numbers)\n    ordered.sort()\n    return ordere
 LOWER = "    return sorted(numbers)[(len(numbers) - 1) // 2]\n"
 LAST = "    return numbers[-1]\n"
 
+STROKES = {1: "I", 2: "II", 3: "III", 5: "IIIII"}
+COMPUTED = "    return 'I' * numbers\n"
+# With an entry that no test has, so that the gate lets it pass.
+TABLE = "".join(f"    if numbers == {n}:\n        return {word!r}\n" for n, word in {**STROKES, 9: "X"}.items())
+FITTED = {"text": f"{TABLE}    return ''\n", "logprob": -0.1}  # so likely that nothing is waited for beside it
+FITTED_TOO = f"{TABLE}    return str()\n"
+
 
 @pytest.fixture
 def shapes(workspace) -> Workspace:
@@ -47,45 +54,6 @@ def shapes(workspace) -> Workspace:
     return workspace
 
 
-async def implement(
-    workspace: Workspace,
-    *bodies: str | Mapping[str, Any],
-    policy: Policy | None = None,
-    stages: list[str] | None = None,
-    on_event: Callable[[Event], None] = lambda _: None,
-) -> Outcome:
-    """All of `bodies` are sampled, unless a policy says otherwise, and those that pass are compared."""
-    engine = workspace.engine(*bodies, candidates=len(bodies))
-    engine._policy = policy or Everything(plain=len(bodies) - 1, variants=0, parents=0)
-    async with engine.implement(workspace.request("middle")) as events:
-        async for event in events:
-            if isinstance(event, StageStarted) and stages is not None:
-                stages.append(event.stage)
-            on_event(event)
-    assert isinstance(event, Outcome)
-    return event
-
-
-async def test_what_seems_fitted_to_the_tests_wins_only_where_nothing_else_passes(shapes):
-    """More samples answer from a table (with an entry that no test has, so that the gate lets it pass) than compute."""
-    cases = {1: "I", 2: "II", 3: "III", 5: "IIIII"}
-    tests = "".join(f"\n\ndef test_{n}():\n    assert middle({n}) == {word!r}\n" for n, word in cases.items())
-    shapes.write("test_shapes.py", f"from shapes import middle\n{tests}")
-    known = {**cases, 9: "X"}
-    table = "".join(f"    if numbers == {n}:\n        return {word!r}\n" for n, word in known.items())
-    found = await implement(
-        shapes, f"{table}    return ''\n", f"{table}    return str()\n", "    return 'I' * numbers\n"
-    )
-    assert found.passed and "'I' * numbers" in found.edit and not found.overfit_suspect
-    alone = await implement(shapes, f"{table}    return ''\n", LAST, f"{table}    return str()\n")
-    assert alone.passed and alone.overfit_suspect
-
-
-STROKES = {1: "I", 2: "II", 3: "III", 5: "IIIII"}
-TABLE = "".join(f"    if numbers == {n}:\n        return {word!r}\n" for n, word in {**STROKES, 9: "X"}.items())
-FITTED = {"text": f"{TABLE}    return ''\n", "logprob": -0.1}  # so likely that nothing is waited for beside it
-
-
 @pytest.fixture
 def strokes(shapes) -> Workspace:
     cases = (f"\n\ndef test_{n}():\n    assert middle({n}) == {word!r}\n" for n, word in STROKES.items())
@@ -93,25 +61,54 @@ def strokes(shapes) -> Workspace:
     return shapes
 
 
+async def implement(
+    workspace: Workspace,
+    *bodies: str | Mapping[str, Any],
+    policy: Policy | None = None,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Outcome:
+    """All of `bodies` are sampled, unless a policy says otherwise, and those that pass are compared."""
+    engine = workspace.engine(*bodies, candidates=len(bodies))
+    engine._policy = policy or Everything(plain=len(bodies) - 1, variants=0, parents=0)
+    async with engine.implement(workspace.request("middle")) as events:
+        async for event in events:
+            on_event(event)
+    assert isinstance(event, Outcome)
+    return event
+
+
+def stages(events: Sequence[Event]) -> list[str]:
+    return [event.stage for event in events if isinstance(event, StageStarted)]
+
+
+async def test_what_seems_fitted_to_the_tests_wins_only_where_nothing_else_passes(strokes):
+    """More samples answer from a table than compute."""
+    found = await implement(strokes, FITTED, FITTED_TOO, COMPUTED)
+    assert found.passed and "'I' * numbers" in found.edit and not found.overfit_suspect
+    alone = await implement(strokes, FITTED, LAST, FITTED_TOO)
+    assert alone.passed and alone.overfit_suspect
+
+
 async def test_past_one_that_seems_fitted_to_the_tests_the_search_goes_on(strokes):
     """The greedy candidate answers from a table, and passes; what comes after it computes."""
-    stages: list[str] = []
-    outcome = await implement(strokes, FITTED, "    return 'I' * numbers\n", policy=Full(), stages=stages)
-    assert stages.count("search") == 2
+    heard: list[Event] = []
+    outcome = await implement(strokes, FITTED, COMPUTED, policy=Full(), on_event=heard.append)
+    assert stages(heard).count("search") == 2
     assert outcome.passed and "'I' * numbers" in outcome.edit and not outcome.overfit_suspect
     assert outcome.open_question is not None  # the table would answer something else to 4
 
 
 async def test_where_nothing_better_comes_one_that_seems_fitted_to_the_tests_wins(strokes):
     """Although its user goes on typing, elsewhere in the file, while others are looked for."""
-    stages: list[str] = []
+    heard: list[Event] = []
 
     def typed(event: Event) -> None:
-        if isinstance(event, CandidateTested) and "confirm" in stages:
+        heard.append(event)
+        if isinstance(event, CandidateTested) and "confirm" in stages(heard):
             strokes.buffers[strokes.module] = f"{MODULE}\n\nMORE = {event.number}\n"
 
-    outcome = await implement(strokes, FITTED, LAST, LOWER, policy=Full(), stages=stages, on_event=typed)
-    assert stages.count("search") == 2 and strokes.buffers
+    outcome = await implement(strokes, FITTED, LAST, LOWER, policy=Full(), on_event=typed)
+    assert stages(heard).count("search") == 2 and strokes.buffers
     assert outcome.passed and outcome.winner == 1 and outcome.overfit_suspect
 
 
@@ -124,7 +121,7 @@ async def test_a_proof_stands_although_another_confirmation_comes_to_nothing(str
         return await decide(case)
 
     monkeypatch.setattr(Case, "decide", decided)
-    outcome = await implement(strokes, FITTED["text"], f"{TABLE}    return str()\n")
+    outcome = await implement(strokes, FITTED, FITTED_TOO)
     assert outcome.passed and outcome.winner == 1
 
 

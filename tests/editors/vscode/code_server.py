@@ -56,6 +56,7 @@ def stale() -> str:
         for path in ((EXTENSION.parents[1] / part).rglob("*"), [EXTENSION.parents[1] / part])
     ]
     files = (file for files in paths for file in files if file.is_file() and file.suffix != ".pyc")
+    files = (file for file in files if file.parent.name != "reports")  # a wheel is without these
     return next((str(file) for file in files if file.stat().st_mtime > packed), "")
 
 
