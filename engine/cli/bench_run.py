@@ -209,8 +209,8 @@ def simulate(
     console.print(
         f"{len(runs)} recorded runs of {problems} problems, {draws} replays each by the policies of their manner, "
         f"{found.runs_per_minute:.0f} a minute; modelled: {tokens:g} tokens/s alone, "
-        f"{machine.speedup(WIDTH):g} times that for {WIDTH} at once, {reading:g} tokens/s of reading; budget {seconds:g} s, {candidates} candidates; "
-        f"best fixed policy in hindsight: {found.best}"
+        f"{machine.speedup(WIDTH):g} times that for {WIDTH} at once, {reading:g} tokens/s of reading; "
+        f"budget {seconds:g} s, {candidates} candidates; best fixed policy in hindsight: {found.best}"
     )
     if found.otherwise:
         console.print(
