@@ -207,8 +207,8 @@ def simulate(
         sys.exit(PASSED)
     problems = len({run.problem for run in runs})
     console.print(
-        f"{len(runs)} recorded runs of {problems} problems, {draws} replays each by the policies of their manner, "
-        f"{found.runs_per_minute:.0f} a minute; modelled: {tokens:g} tokens/s alone, "
+        f"{len(runs)} recorded runs of {problems} problems, {counted(draws, 'replay')} each by the policies of their "
+        f"manner, {found.runs_per_minute:.0f} a minute; modelled: {tokens:g} tokens/s alone, "
         f"{machine.speedup(WIDTH):g} times that for {WIDTH} at once, {reading:g} tokens/s of reading; "
         f"budget {seconds:g} s, {candidates} candidates; best fixed policy in hindsight: {found.best}"
     )

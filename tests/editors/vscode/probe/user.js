@@ -17,12 +17,19 @@ async function until(condition, seconds = 120) {
 }
 
 function file(name) {
-  const folder = vscode.workspace.workspaceFolders.find(({ uri }) => fs.existsSync(path.join(uri.fsPath, name)));
-  return vscode.Uri.joinPath(folder.uri, name);
+  const folders = vscode.workspace.workspaceFolders ?? [];
+  const folder = folders.find(({ uri }) => fs.existsSync(path.join(uri.fsPath, name)));
+  return folder && vscode.Uri.joinPath(folder.uri, name);
 }
 
 async function open(name) {
-  const document = await vscode.workspace.openTextDocument(file(name));
+  // A window that has just begun may not know its folders yet.
+  const found = await until(() => file(name), 30);
+  if (!found) {
+    const folders = vscode.workspace.workspaceFolders?.map(({ uri }) => uri.fsPath);
+    throw new Error(`no folder of ${vscode.workspace.workspaceFile} has ${name}: ${folders}`);
+  }
+  const document = await vscode.workspace.openTextDocument(found);
   const editor = await vscode.window.showTextDocument(document);
   return { document, editor };
 }
